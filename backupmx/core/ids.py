@@ -1,0 +1,43 @@
+"""Message ids: sixteen time-ordered bytes, shown as 26 characters.
+
+Knows: the alphabet (Crockford's base 32: no I, L, O, U; one case, safe in file names and URLs) and its order.
+Does not know: where the sixteen bytes come from; the edge makes them (UUID version 7).
+"""
+
+from typing import NewType
+
+MessageId = NewType("MessageId", str)
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 26
+_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+
+
+def encode(raw: bytes) -> MessageId:
+    """Spell sixteen bytes; ids sort as their bytes do."""
+    if len(raw) != 16:
+        raise ValueError("a message id is made of sixteen bytes")
+    number = int.from_bytes(raw)
+    return MessageId("".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)))
+
+
+def decode(text: str) -> bytes:
+    """Read an id back; raises ValueError for anything that `encode` could not have written."""
+    if len(text) != LENGTH:
+        raise ValueError(f"a message id has {LENGTH} characters")
+    number = 0
+    for letter in text:
+        if letter not in _VALUE:
+            raise ValueError(f"no message id holds {letter!r}")
+        number = number << 5 | _VALUE[letter]
+    if number >> 128:
+        raise ValueError("a message id begins with 0 to 7")
+    return number.to_bytes(16)
+
+
+def abbreviation_range(prefix: str) -> tuple[bytes, bytes]:
+    """The first and last sixteen bytes whose id begins with `prefix`; raises ValueError as `decode` does."""
+    prefix = prefix.upper()
+    low = prefix + "0" * (LENGTH - len(prefix))
+    high = prefix + "Z" * (LENGTH - len(prefix))
+    return decode(low), (decode(high) if prefix else b"\xff" * 16)

@@ -1,0 +1,155 @@
+"""A message as the spool holds it: envelope, the fate of each recipient, its schedule.
+
+Knows: the states that a message can be in (design, section 3) and how they follow from its parts.
+Does not know: how or where a message is stored, and what time it is.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from backupmx.core.ids import MessageId
+
+NULL_SENDER = ""
+"""The one spelling of the null reverse-path, `<>` on the wire (RFC 5321 section 4.5.5)."""
+
+
+class State(StrEnum):
+    """What a message is doing in the spool."""
+
+    WAITING = "waiting"
+    LEASED = "leased"
+    HELD = "held"
+    QUARANTINED = "quarantined"
+    DAMAGED = "damaged"
+
+
+class Client(Struct, frozen=True):
+    """Who handed the message to us."""
+
+    address: str
+    """IP address, as text."""
+    helo: str
+    """What the client called itself; untrusted."""
+    esmtp: bool = True
+    tls: str | None = None
+    """TLS version and cipher, or None for plain text."""
+
+
+class Recipient(Struct, frozen=True):
+    """One recipient; told apart from the others by its address."""
+
+    address: str
+    """As the client gave it, without angle brackets and source route."""
+    domain: str
+    """The configured domain it belongs to: lower case, A-labels."""
+
+
+class Envelope(Struct, frozen=True):
+    """What MAIL and RCPT said (RFC 5321 section 2.3.1)."""
+
+    sender: str
+    """The reverse-path without brackets; `NULL_SENDER` for `<>`."""
+    recipients: tuple[Recipient, ...]
+    client: Client
+    eight_bit: bool = False
+    """BODY=8BITMIME was given (RFC 6152)."""
+    smtputf8: bool = False
+    """SMTPUTF8 was given (RFC 6531)."""
+
+
+class Fate(StrEnum):
+    """What has become of one recipient so far."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    QUARANTINED = "quarantined"
+
+
+class Progress(Struct, frozen=True):
+    """The last that was learned for one recipient."""
+
+    fate: Fate
+    said: str
+    """The primary's last words, or our own trouble; untrusted text."""
+    host: str
+    at: datetime
+
+
+class Schedule(Struct, frozen=True):
+    """When the recipients of one domain are due; mirrors the domain's one due key."""
+
+    due: datetime
+    """The next attempt; for a leased message the end of the lease."""
+    attempts: int = 0
+    """Leases taken so far, counted before anything is dialled."""
+    deferrals: int = 0
+    """How often the primary deferred this message; drives its backoff."""
+    owner: str | None = None
+    """Who holds the lease, or None."""
+
+
+class Hold(Struct, frozen=True):
+    """An admin's wish that a message stay where it is."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+class Message(Struct, frozen=True):
+    """One message in the spool, without its content."""
+
+    id: MessageId
+    arrived: datetime
+    size: int
+    """Octets of content, our `Received` field included."""
+    chunks: int
+    digest: bytes
+    """BLAKE2b over the content, 16 bytes."""
+    envelope: Envelope
+    schedule: Mapping[str, Schedule]
+    """By domain, for each domain with pending recipients, also while held; empty when quarantined."""
+    progress: Mapping[str, Progress] = {}
+    """By recipient address; a recipient nothing was learned of is absent, and pending."""
+    hold: Hold | None = None
+    damage: str | None = None
+    """What is wrong with the content, when it does not match its digest."""
+
+    def fate(self, address: str) -> Fate:
+        """What has become of one recipient."""
+        known = self.progress.get(address)
+        return known.fate if known else Fate.PENDING
+
+    def pending(self, domain: str | None = None) -> tuple[str, ...]:
+        """Addresses that still wait, of one domain or of all."""
+        return tuple(
+            r.address for r in self.envelope.recipients if domain in (None, r.domain) and self.fate(r.address) is Fate.PENDING
+        )
+
+    def domains(self) -> tuple[str, ...]:
+        """The configured domains of the recipients, each once, in the order of the envelope."""
+        return tuple(dict.fromkeys(r.domain for r in self.envelope.recipients))
+
+    def state(self, domain: str | None = None) -> State:
+        """The state as a whole, or as one domain's admin sees it."""
+        if self.damage:
+            return State.DAMAGED
+        if self.hold:
+            return State.HELD
+        if not (self.schedule if domain is None else domain in self.schedule):
+            return State.QUARANTINED
+        owned = self.schedule.values() if domain is None else [self.schedule[domain]]
+        return State.LEASED if any(s.owner for s in owned) else State.WAITING
+
+
+class Lease(Struct, frozen=True):
+    """One domain's pending recipients of a message, lent to a courier until `until`."""
+
+    message: Message
+    domain: str
+    recipients: tuple[str, ...]
+    owner: str
+    until: datetime

@@ -1,0 +1,44 @@
+"""The whole error taxonomy: named trouble that crosses a room's door as an exception.
+
+Knows: the names. Does not know: anything else. Expected trouble inside a room is a value, not an exception.
+"""
+
+
+class BackupMXError(Exception):
+    """Everything that we raise on purpose."""
+
+
+class ConfigurationError(BackupMXError):
+    """The configuration cannot be used; `problems` has a line for each fault."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class SpoolError(BackupMXError):
+    """The spool cannot do what was asked."""
+
+
+class SpoolFull(SpoolError):
+    """No room left above the reserve: `452 4.3.1`, while what is held can still be drained."""
+
+
+class SpoolUnusable(SpoolError):
+    """The spool cannot be opened, or its environment is broken and must be opened anew."""
+
+
+class SpoolLocked(SpoolUnusable):
+    """Another instance works on this spool."""
+
+
+class SpoolTooNew(SpoolUnusable):
+    """A newer program wrote this spool's layout."""
+
+
+class MessageDamaged(SpoolError):
+    """A message's content does not match its digest."""
+
+
+class ControlUnavailable(BackupMXError):
+    """The control socket does not answer: serve is not running, or this user may not ask."""

@@ -1,0 +1,151 @@
+"""The vocabulary of the log: one function an event, one line each on standard error.
+
+Knows: the name and the fields of each event.
+Does not know: when they happen. Untrusted text is escaped by the renderer, so that no line holds a control character (I7).
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import structlog
+
+Format = Literal["text", "json"]
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("backupmx")
+
+
+def set_up(form: Format, process: str) -> None:
+    """Choose the form of the lines and the name that this process goes by; once in each process, after the fork."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s", force=True)
+    render: Any = structlog.processors.JSONRenderer()
+    if form == "text":
+        render = structlog.processors.LogfmtRenderer(key_order=["level", "event"], bool_as_flag=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.ExceptionRenderer(),
+            _escape,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _escape(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+            event[key] = value.encode("unicode_escape").decode("ascii")
+    return event
+
+
+# Processes
+
+
+def started(process: str, pid: int) -> None:
+    """A process of ours began."""
+    _log.info("started", child=process, pid=pid)
+
+
+def died(process: str, pid: int, status: int) -> None:
+    """A process of ours ended unasked; it is started anew."""
+    _log.error("died", child=process, pid=pid, status=status)
+
+
+def stopping() -> None:
+    """SIGTERM: sessions in the middle of data may finish."""
+    _log.info("stopping")
+
+
+def not_yet(what: str) -> None:
+    """A valid setting that changes nothing in this version."""
+    _log.warning("not yet", setting=what)
+
+
+def reloaded() -> None:
+    """A changed configuration is in force."""
+    _log.info("reloaded")
+
+
+def configuration_kept(problems: Sequence[str]) -> None:
+    """A changed configuration cannot be used; the old one stays in force."""
+    for problem in problems:
+        _log.error("configuration kept", problem=problem)
+
+
+def trouble(where: str, error: BaseException) -> None:
+    """A bug or a storage error; the safe answer was given (I9)."""
+    _log.error("trouble", where=where, exc_info=error)
+
+
+# What comes in
+
+
+def accepted(id: str, client: str, helo: str, sender: str, recipients: Sequence[str], size: int, tls: str | None) -> None:
+    """A message is durable, and its `250` is on the way."""
+    shown = ",".join(recipients[:10]) + (f",… ({len(recipients)} in all)" if len(recipients) > 10 else "")
+    _log.info("accepted", id=id, client=client, helo=helo, sender=sender, to=shown, size=size, tls=tls)
+
+
+def refused(client: str, reason: str, reply: str, detail: str = "") -> None:
+    """A command, a message or a connection was refused; `reason` is the name in the table of replies."""
+    _log.info("refused", client=client, reason=reason, reply=reply, detail=detail[:200])
+
+
+def swept(messages: int) -> None:
+    """Messages that never got their `250` were taken out of the spool."""
+    _log.info("swept", messages=messages)
+
+
+# What goes out
+
+
+def delivered(id: str, recipient: str, host: str, reply: str, tls: str | None, delay: timedelta) -> None:
+    """The primary took responsibility for one recipient."""
+    _log.info("delivered", id=id, to=recipient, host=host, reply=reply, tls=tls, delay_s=round(delay.total_seconds(), 3))
+
+
+def deferred(id: str, recipient: str, host: str, reply: str, due: str) -> None:
+    """One recipient waits for another attempt."""
+    _log.info("deferred", id=id, to=recipient, host=host, reply=reply, due=due)
+
+
+def quarantined(id: str, recipient: str, host: str, reply: str) -> None:
+    """One recipient cannot be given back, and waits for an admin."""
+    _log.warning("quarantined", id=id, to=recipient, host=host, reply=reply)
+
+
+def expired(domain: str, ids: Sequence[str]) -> None:
+    """The holding window of these messages is over; they wait for an admin."""
+    for id in ids:
+        _log.warning("expired", domain=domain, id=id)
+
+
+def damaged(id: str, what: str) -> None:
+    """A message's content does not match its digest."""
+    _log.error("damaged", id=id, what=what)
+
+
+def primary_down(route: str, error: str) -> None:
+    """A primary cannot be reached; it is probed until it can."""
+    _log.warning("primary down", route=route, error=error)
+
+
+def primary_up(route: str, after: timedelta | None) -> None:
+    """A primary answers; `after` is how long it was down, if it was."""
+    _log.info("primary up", route=route, after_s=round(after.total_seconds(), 3) if after is not None else None)
+
+
+# What admins do
+
+
+def admin_did(verb: str, by: str, ids: Sequence[str], why: str) -> None:
+    """An admin acted on messages."""
+    for id in ids:
+        _log.info("admin", verb=verb, by=by, id=id, why=why)

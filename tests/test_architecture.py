@@ -1,0 +1,108 @@
+"""The house's table of who may know whom (design, section 4), held to by the imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PURE = {"backupmx.core", "backupmx.errors"}
+TYPES = PURE | {"backupmx.ports", "backupmx.config"}
+
+# room: the rooms of ours it may import, then the third-party packages with I/O or weight that it may import
+MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
+    "backupmx.core": ({"backupmx.core"}, {"msgspec", "idna"}),
+    "backupmx.errors": (set(), set()),
+    "backupmx.ports": (PURE, set()),
+    "backupmx.config": (PURE, {"pydantic", "idna"}),
+    "backupmx.edge": (
+        TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.watch"},
+        {"aiosmtpd", "uuid_utils", "cryptography"},
+    ),
+    "backupmx.admission": (TYPES | {"backupmx.admission"}, set()),
+    "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec"}),
+    "backupmx.courier": (TYPES | {"backupmx.courier", "backupmx.watch"}, {"aiosmtplib", "dns", "apscheduler"}),
+    "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
+    "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),
+    "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
+    "webui": (
+        {"backupmx.core", "backupmx.errors", "backupmx.control", "webui"},
+        {
+            "flask",
+            "flask_login",
+            "flask_wtf",
+            "flask_limiter",
+            "wtforms",
+            "gunicorn",
+            "argon2",
+            "msgspec",
+            "werkzeug",
+            "markupsafe",
+            "jinja2",
+        },
+    ),
+}
+# the command line starts what the composition root composes, and nothing more of it
+STARTERS = {
+    "backupmx/cli/serve.py": {"backupmx.app"},
+    "backupmx/cli/web.py": {"webui"},
+    "backupmx/cli/demo.py": {"backupmx.demo"},
+    "backupmx/cli/spool.py": {"backupmx.app"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of all that a file imports, wherever in the file it stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files() -> list[tuple[str, Path]]:
+    """Each source file with its room."""
+    found = []
+    for room in MAY_IMPORT:
+        place = ROOT / room.replace(".", "/")
+        paths = place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]
+        found += [(room, path) for path in sorted(paths)]
+    return found
+
+
+def within(name: str, rooms: set[str]) -> bool:
+    """Whether a dotted name is one of these rooms or inside of one."""
+    return any(name == room or name.startswith(room + ".") for room in rooms)
+
+
+STDLIB = __import__("sys").stdlib_module_names
+ASKS_THE_WORLD = {"socket", "os", "asyncio", "random", "secrets", "time", "threading", "subprocess", "logging", "pathlib"}
+
+
+@pytest.mark.parametrize(
+    ("room", "path"), files(), ids=lambda value: str(value.relative_to(ROOT)) if isinstance(value, Path) else value
+)
+def test_a_room_imports_only_what_the_table_allows(room: str, path: Path) -> None:
+    """Each room knows what the design lets it know."""
+    ours, packages = MAY_IMPORT[room]
+    ours = ours | STARTERS.get(str(path.relative_to(ROOT)), set())
+    for name in imports(path):
+        top = name.partition(".")[0]
+        if top in ("backupmx", "webui"):
+            assert within(name, ours) or name == "backupmx.__version__", f"{path}: {room} must not know {name}"
+        elif top not in STDLIB:
+            assert top in packages, f"{path}: {room} must not know the package {top}"
+        elif room == "backupmx.core":
+            assert top not in ASKS_THE_WORLD, f"{path}: the pure part asks {top}"
+
+
+def test_each_room_says_what_it_knows_and_does_not_know() -> None:
+    """A room's docstring tells its job and its limits."""
+    for room, path in files():
+        if path.name == "__init__.py" or not (ROOT / room.replace(".", "/")).is_dir():
+            doc = ast.get_docstring(ast.parse(path.read_text())) or ""
+            if room != "backupmx.cli" or path.name == "__init__.py":
+                assert "Knows:" in doc and "Does not know:" in doc or path == ROOT / "backupmx/__init__.py", path
