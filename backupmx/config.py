@@ -6,16 +6,13 @@ Does not know: what any setting does.
 
 import re
 import socket
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
-
-from backupmx.errors import ConfigurationError
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
 DEFAULT_PATH = Path("/etc/backupmx/backupmx.toml")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

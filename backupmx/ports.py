@@ -4,7 +4,7 @@ Knows: what a spool can be asked to do.
 Does not know: any implementation.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,9 @@ from backupmx.core.ids import MessageId
 from backupmx.core.message import Envelope, Lease, Message
 from backupmx.core.outcome import Outcome
 from backupmx.core.queue import Census, Filter, Page, SpoolStats
+
+Clock = Callable[[], datetime]
+"""The time now, aware, in UTC; injected, so that tests need not sleep."""
 
 
 class Intake(Protocol):

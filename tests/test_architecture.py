@@ -105,4 +105,4 @@ def test_each_room_says_what_it_knows_and_does_not_know() -> None:
         if path.name == "__init__.py" or not (ROOT / room.replace(".", "/")).is_dir():
             doc = ast.get_docstring(ast.parse(path.read_text())) or ""
             if room != "backupmx.cli" or path.name == "__init__.py":
-                assert "Knows:" in doc and "Does not know:" in doc or path == ROOT / "backupmx/__init__.py", path
+                assert ("Knows:" in doc and "Does not know:" in doc) or path == ROOT / "backupmx/__init__.py", path

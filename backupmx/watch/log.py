@@ -123,8 +123,8 @@ def quarantined(id: str, recipient: str, host: str, reply: str) -> None:
 
 def expired(domain: str, ids: Sequence[str]) -> None:
     """The holding window of these messages is over; they wait for an admin."""
-    for id in ids:
-        _log.warning("expired", domain=domain, id=id)
+    for message in ids:
+        _log.warning("expired", domain=domain, id=message)
 
 
 def damaged(id: str, what: str) -> None:
@@ -147,5 +147,5 @@ def primary_up(route: str, after: timedelta | None) -> None:
 
 def admin_did(verb: str, by: str, ids: Sequence[str], why: str) -> None:
     """An admin acted on messages."""
-    for id in ids:
-        _log.info("admin", verb=verb, by=by, id=id, why=why)
+    for message in ids:
+        _log.info("admin", verb=verb, by=by, id=message, why=why)
