@@ -1,3 +1,5 @@
+"""`python -m backupmx` is the command line."""
+
 from backupmx.cli.main import main
 
 main()

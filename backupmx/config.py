@@ -95,7 +95,7 @@ class _Table(BaseModel):
 class Smtp(_Table):
     """How strangers reach us."""
 
-    listen: tuple[Listener, ...] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))
+    listen: tuple[Listener, ...] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))  # noqa: S104 - an MX is for all
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
     max_message_size: Size = ByteSize(50 * 2**20)
     max_recipients: Annotated[int, Field(ge=100, le=100_000)] = 1000

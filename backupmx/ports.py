@@ -89,7 +89,7 @@ class Spool(Protocol):
         """One message, or None."""
 
     def page(self, wanted: Filter, after: MessageId | None = None, limit: int = 50) -> Page:
-        """Messages that match, newest first, older than `after`. Stops early rather than hold a long read; then `after` is set."""
+        """Messages that match, newest first, older than `after`; stops early, with `after` set, rather than hold a long read."""
 
     def matching(self, prefix: str, limit: int = 2) -> tuple[MessageId, ...]:
         """Ids that begin with an abbreviation."""
