@@ -1,0 +1,213 @@
+"""The composition root: from a configuration file to a running server.
+
+Knows: every room, once, to put them together.
+Does not know: any decision of theirs.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from backupmx import config
+from backupmx.config import Settings
+from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
+from backupmx.spool import layout
+from backupmx.spool.store import LmdbSpool
+from backupmx.supervisor import Role, Supervisor, notify
+from backupmx.watch import log
+
+EXIT_PROBLEM = 1
+EXIT_CONFIGURATION = 78
+BACKLOG = 1024
+LOCK_PATIENCE_S = 2.0
+"""The processes of an instance that was killed need a moment to see it and go."""
+
+
+def serve(path: Path, log_format: log.Format) -> int:
+    """Run until SIGTERM; returns the exit status. Problems at the start are told in clear lines, and nothing is touched."""
+    log.set_up(log_format, "supervisor")
+    try:
+        settings = config.load(path)
+        house = House(path, log_format, settings)
+    except ConfigurationError as error:
+        return _say(error.problems, EXIT_CONFIGURATION)
+    except BackupMXError as error:
+        return _say((str(error),), EXIT_PROBLEM)
+    try:
+        return house.run()
+    finally:
+        house.close()
+
+
+def verify_spool(settings: Settings) -> Iterator[layout.Finding]:
+    """What `backupmx spool verify` reads, with or without a running server."""
+    return layout.verify(settings.spool)
+
+
+def _say(problems: Sequence[str], status: int) -> int:
+    for problem in problems:
+        print(f"backupmx: {problem}", file=sys.stderr)
+    return status
+
+
+class House:
+    """One running instance: the lock on its spool, the sockets, the processes."""
+
+    def __init__(self, path: Path, log_format: log.Format, settings: Settings) -> None:
+        self._path = path
+        self._log_format = log_format
+        self._settings = settings
+        self._lock = _lock(settings.spool)
+        layout.prepare(settings.spool)
+        self._sweep(settings)
+        self._sockets = _listen(settings, {})
+        self._bell = os.pipe()
+        for end in self._bell:
+            os.set_blocking(end, False)
+        # the metrics library looks for this when it is first imported; a directory in memory spares the card
+        settings.control.socket.parent.mkdir(parents=True, exist_ok=True)
+        self._counters = tempfile.TemporaryDirectory(prefix="backupmx-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = self._counters.name
+
+    def run(self) -> int:
+        """Supervise until told to stop."""
+        for line in self._settings.not_yet:
+            log.not_yet(line)
+        supervisor = Supervisor(
+            roles=self._roles(self._settings),
+            reload=self._reload,
+            announce=_announce,
+            started=log.started,
+            died=self._died,
+        )
+        gc.freeze()
+        status = supervisor.run()
+        notify("STOPPING=1")
+        return status
+
+    def close(self) -> None:
+        """Give back what outlives the processes."""
+        self._counters.cleanup()
+        for listener in self._sockets.values():
+            listener.close()
+        os.close(self._lock)
+
+    def _roles(self, settings: Settings) -> Sequence[Role]:
+        # imported late: the counters' directory must be known before
+        from backupmx import processes  # noqa: PLC0415
+
+        workers = settings.smtp.workers if settings.smtp.workers != "auto" else os.cpu_count() or 1
+        tally = processes.Tally.make(workers)
+        tls = processes.tls_context(settings)
+        sockets = list(self._sockets.values())
+        edges = [
+            Role(
+                f"edge{n}",
+                partial(processes.edge, settings, self._log_format, n, sockets, tally, tls, self._bell[1]),
+            )
+            for n in range(workers)
+        ]
+        courier = partial(processes.courier, settings, self._log_format, self._path, self._bell[0])
+        return [Role("courier", courier, alone=True), *edges]
+
+    def _reload(self) -> Sequence[Role] | None:
+        try:
+            settings = config.load(self._path)
+            for key in ("spool", "control"):
+                if getattr(settings, key) != getattr(self._settings, key):
+                    raise ConfigurationError((f"{self._path}: {key}: takes a restart to change",))
+            self._sockets = _listen(settings, self._sockets)
+            roles = self._roles(settings)
+        except BackupMXError as error:
+            log.configuration_kept(error.problems if isinstance(error, ConfigurationError) else (str(error),))
+            return None
+        self._settings = settings
+        log.reloaded()
+        for line in settings.not_yet:
+            log.not_yet(line)
+        return roles
+
+    def _died(self, name: str, pid: int, status: int) -> None:
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+        mark_process_dead(pid)
+        log.died(name, pid, status)
+
+    def _sweep(self, settings: Settings) -> None:
+        spool = LmdbSpool(settings.spool, owner="supervisor", reserve=int(settings.reserve))
+        try:
+            swept = spool.sweep(None)
+        finally:
+            spool.close()
+        if swept:
+            log.swept(swept)
+
+
+def _announce() -> None:
+    print("backupmx: ready", file=sys.stderr, flush=True)
+    notify("READY=1")
+
+
+def _lock(spool: Path) -> int:
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            return layout.lock(spool)
+        except SpoolLocked:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _listen(settings: Settings, open_now: dict[config.Endpoint, socket.socket]) -> dict[config.Endpoint, socket.socket]:
+    """Listeners for the settings; those open already are kept. Raises ConfigurationError for what cannot be bound."""
+    sockets: dict[config.Endpoint, socket.socket] = {}
+    problems = []
+    for endpoint in settings.smtp.listen:
+        try:
+            sockets[endpoint] = open_now.get(endpoint) or _bound(endpoint)
+        except OSError as error:
+            problems.append(f"smtp.listen: {endpoint}: {error.strerror}")
+    gone = sockets if problems else open_now
+    for endpoint, listener in gone.items():
+        if (endpoint not in open_now) if problems else (endpoint not in sockets):
+            listener.close()
+    if problems:
+        raise BackupMXError("; ".join(problems))
+    return sockets
+
+
+def _bound(endpoint: config.Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # the IPv4 door is a listener of its own
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((endpoint.host, endpoint.port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def ask_for_reload(path: Path) -> tuple[str, ...]:
+    """From a child: have the supervisor take a changed file, unless it is wrong; returns what is wrong."""
+    try:
+        config.load(path)
+    except ConfigurationError as error:
+        return error.problems
+    with suppress(ProcessLookupError):
+        os.kill(os.getppid(), signal.SIGHUP)
+    return ()
