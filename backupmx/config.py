@@ -1,91 +1,107 @@
 """TOML in, frozen settings out; every problem found is told at once.
 
 Knows: the configuration contract (design, section 6): keys, defaults, limits.
-Does not know: what any setting does.
+Does not know: what any setting does, and the words for what is wrong with it.
 """
 
-import re
+import json
+import os
 import socket
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from backupmx.core import notation
+from backupmx.core.notation import Endpoint as Endpoint  # noqa: PLC0414 - the rooms know it as ours
+from backupmx.errors import ConfigurationError
+from backupmx.problems import SIZE, shown, told
 
 DEFAULT_PATH = Path("/etc/backupmx/backupmx.toml")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+)\s*([smhd])")
-
-
-class Endpoint(NamedTuple):
-    """An address and a TCP port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+SOCKET_PATH_LIMIT = 107
+"""Octets in the path of a unix socket (unix(7))."""
 
 
 def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
+    return value if isinstance(value, timedelta) else notation.duration(value)
+
+
+def _between(first: str, last: str) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not notation.duration(first) <= value <= notation.duration(last):
+            raise ValueError(f'must be from "{first}" to "{last}"')
         return value
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if not match:
-        raise ValueError('a time is a number with a unit, like "30s", "5m", "4h" or "14d"')
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+    return AfterValidator(check)
 
 
 def _size(value: object) -> object:
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ValueError('a size is a number with a unit, like "50 MiB"')
+        raise ValueError(SIZE)
     return value
 
 
-def _endpoint(value: object, default_port: int | None = None) -> Endpoint:
-    if isinstance(value, Endpoint):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('must be text like "host:port"')
-    host, port = value, ""
-    if value.startswith("["):
-        host, _, rest = value[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif value.count(":") == 1:
-        host, _, port = value.partition(":")
-    if not port and default_port is None:
-        raise ValueError('must be "host:port"')
-    number = int(port) if port.isdigit() else (-1 if port else default_port)
-    if not host or number is None or not 0 <= number <= 65535:
-        raise ValueError('must be "host:port", with a port from 1 to 65535')
-    return Endpoint(host, number)
+def _workers(value: object) -> object:
+    if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 64):
+        raise ValueError('must be "auto" or a whole number from 1 to 64')
+    return value
 
 
-def _listener(value: object) -> Endpoint:
-    endpoint = _endpoint(value)
-    try:
-        ip_address(endpoint.host)
-    except ValueError:
-        raise ValueError('must be "address:port", for instance "0.0.0.0:25" or "[::]:25"') from None
-    return endpoint
+def _spool(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("postgresql:", "postgres:")):
+        raise ValueError("the replicated spool comes with a later version; this one needs a directory")
+    return value
 
 
-def _nameserver(value: object) -> Endpoint:
-    # a bare IPv6 address has colons of its own
-    try:
-        return Endpoint(str(ip_address(str(value))), 53)
-    except ValueError:
-        return _listener(value)
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError("must be a path that begins with /")
+    return value
+
+
+def _socket(value: Path) -> Path:
+    if len(os.fsencode(value)) > SOCKET_PATH_LIMIT:
+        raise ValueError(f"must be at most {SOCKET_PATH_LIMIT} bytes long, as a socket's path")
+    return value
+
+
+def _readable(value: Path, info: ValidationInfo) -> Path:
+    # only who serves needs them: the page and the command line may not read the key
+    if info.context and info.context["serving"]:
+        try:
+            with value.open("rb") as file:
+                file.read(1)
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from None
+    return value
+
+
+def _or_itself(parse: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: value if isinstance(value, Endpoint) else parse(value))
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Pause = Annotated[Duration, _between("1s", "1d")]
+Window = Annotated[Duration, _between("1h", "60d")]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
-Host = Annotated[Endpoint, BeforeValidator(lambda value: _endpoint(value, 25))]
-Listener = Annotated[Endpoint, BeforeValidator(_listener)]
-Nameserver = Annotated[Endpoint, BeforeValidator(_nameserver)]
-Window = Annotated[Duration, Field(ge=timedelta(hours=1), le=timedelta(days=60))]
+Host = Annotated[Endpoint, _or_itself(lambda value: notation.endpoint(value, 25))]
+Listener = Annotated[Endpoint, _or_itself(notation.listener)]
+Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
+Place = Annotated[Path, AfterValidator(_absolute)]
+Pem = Annotated[Place, AfterValidator(_readable)]
 
 
 class _Table(BaseModel):
@@ -95,14 +111,22 @@ class _Table(BaseModel):
 class Smtp(_Table):
     """How strangers reach us."""
 
-    listen: tuple[Listener, ...] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))  # noqa: S104 - an MX is for all
-    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
-    max_message_size: Size = ByteSize(50 * 2**20)
+    listen: Annotated[tuple[Listener, ...], Field(min_length=1)] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))  # noqa: S104 - an MX is for all
+    workers: Annotated[Literal["auto"] | int, BeforeValidator(_workers)] = "auto"
+    max_message_size: Annotated[Size, Field(ge=1)] = ByteSize(50 * 2**20)
     max_recipients: Annotated[int, Field(ge=100, le=100_000)] = 1000
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
     max_connections_per_client: Annotated[int, Field(ge=1, le=65_535)] = 50
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
+    tls_certificate: Pem | None = None
+    tls_key: Annotated[Pem | None, Field(validate_default=True)] = None
+
+    @field_validator("tls_key")
+    @classmethod
+    def _with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        # a certificate that was wrong itself is absent from info.data, and already told
+        if "tls_certificate" in info.data and (key is None) != (info.data["tls_certificate"] is None):
+            raise ValueError("tls_certificate and tls_key are given together, or neither")
+        return key
 
 
 class Web(_Table):
@@ -114,7 +138,7 @@ class Web(_Table):
 class Control(_Table):
     """Where the command line and the page reach the running server."""
 
-    socket: Path = Path("/run/backupmx/control.sock")
+    socket: Annotated[Place, AfterValidator(_socket)] = Path("/run/backupmx/control.sock")
 
 
 class Dns(_Table):
@@ -126,10 +150,17 @@ class Dns(_Table):
 class Delivery(_Table):
     """How mail is given back."""
 
-    probe_interval: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
-    retry_min: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
-    retry_max: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=4)
+    probe_interval: Pause = timedelta(seconds=30)
+    retry_min: Pause = timedelta(minutes=5)
+    retry_max: Annotated[Pause, Field(validate_default=True)] = timedelta(hours=4)
     max_connections_per_route: Annotated[int, Field(ge=1, le=1000)] = 20
+
+    @field_validator("retry_max")
+    @classmethod
+    def _not_before_the_first(cls, last: timedelta, info: ValidationInfo) -> timedelta:
+        if last < (first := info.data.get("retry_min", last)):
+            raise ValueError(f"must not be less than retry_min, which is {notation.spell_duration(first)}")
+        return last
 
 
 class DomainDefaults(_Table):
@@ -149,16 +180,118 @@ class Domain(DomainDefaults):
     """Empty: the domain's MX hosts that are better than this one."""
 
 
+NOT_YET = {
+    "when_primary_up": ("spool", "mail is held and then given back, also while the primary is up"),
+    "when_unknown": ("accept", "every recipient of a configured domain is taken"),
+    "recipients": ("any", "every recipient of a configured domain is taken"),
+    "recipient_list": ("", "every recipient of a configured domain is taken"),
+}
+"""Keys of later versions: the one value that this version acts like, and what it does whatever they say."""
+
+
 class Settings(_Table):
     """The whole configuration."""
 
-    hostname: str = Field(default_factory=socket.getfqdn)
-    spool: Path = Path("/var/lib/backupmx")
-    reserve: Size = ByteSize(2**30)
+    hostname: Annotated[str, AfterValidator(notation.domain)] = Field(default_factory=socket.getfqdn)
+    spool: Annotated[Place, BeforeValidator(_spool)] = Path("/var/lib/backupmx")
+    reserve: Annotated[Size, Field(ge=0)] = ByteSize(2**30)
     smtp: Smtp = Smtp()
     web: Web = Web()
     control: Control = Control()
     dns: Dns = Dns()
     delivery: Delivery = Delivery()
+    defaults: DomainDefaults = DomainDefaults()
     domains: Mapping[str, Domain] = Field(alias="domain", default={})
-    """By name: lower case, A-labels."""
+    """By name: lower case, A-labels; each complete, with the defaults in it."""
+
+    @field_validator("domains")
+    @classmethod
+    def _complete(cls, domains: Mapping[str, Domain], info: ValidationInfo) -> Mapping[str, Domain]:
+        inherited = dict(info.data.get("defaults", DomainDefaults()))
+        # the fields that the file set stay known as such: `not_yet` tells of those alone
+        return {
+            _normal(name): Domain.model_construct(
+                domain.model_fields_set,
+                **{key: value for key, value in domain if key in domain.model_fields_set or key not in inherited},
+                **{key: value for key, value in inherited.items() if key not in domain.model_fields_set},
+            )
+            for name, domain in domains.items()
+        }
+
+    @property
+    def not_yet(self) -> tuple[str, ...]:
+        """A line for each key in the file that is valid, and changes nothing in this version."""
+        tables = {"defaults": self.defaults} | {f"domain.{json.dumps(name)}": domain for name, domain in self.domains.items()}
+        return tuple(
+            f"{where}.{key} = {shown(getattr(table, key))}: not yet: {instead}"
+            for where, table in tables.items()
+            for key, (same, instead) in NOT_YET.items()
+            if key in table.model_fields_set and getattr(table, key) != same
+        )
+
+
+def locate(option: Path | None) -> Path:
+    """The configuration file: as asked for, else BACKUPMX_CONFIG, else the default place."""
+    return option or Path(os.environ.get("BACKUPMX_CONFIG") or DEFAULT_PATH)
+
+
+def load(path: Path, *, serving: bool = True) -> Settings:
+    """Read a file; raises ConfigurationError with all that is wrong in it.
+
+    A client of the running server (`serving=False`) reads no certificate, and asks nobody for this machine's full name.
+    """
+    data = _parsed(path)
+    domains = data.get("domain", {})
+    problems = list(_names(domains)) if isinstance(domains, dict) else []
+    if not serving:
+        data.setdefault("hostname", socket.gethostname())
+    try:
+        # for JSON the strict rules take lists and paths as TOML has them
+        settings = Settings.model_validate_json(json.dumps(data, default=_beyond_json), context={"serving": serving})
+    except ValidationError as error:
+        problems += told(error, Settings)
+    if problems:
+        raise ConfigurationError(tuple(f"{path}: {problem}" for problem in problems))
+    return settings
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = f"line {line}: must be UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        what, _, where = str(error).partition(" (at ")
+        problem = f"{where.rstrip(')') or 'TOML'}: {what}"
+    raise ConfigurationError((f"{path}: {problem}",))
+
+
+def _names(table: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the names of the domains."""
+    spelt: dict[str, str] = {}
+    for name in table:
+        try:
+            normal = notation.domain(name)
+        except ValueError as error:
+            yield f"domain.{json.dumps(name)}: {error}"
+            continue
+        if normal in spelt:
+            yield f"domain.{json.dumps(name)}: is the same domain as {json.dumps(spelt[normal])}: give it once"
+        spelt.setdefault(normal, name)
+    if not table:
+        yield 'domain: at least one is needed, like [domain."example.com"]'
+
+
+def _normal(name: str) -> str:
+    try:
+        return notation.domain(name)
+    except ValueError:
+        return name  # `load` tells it, with everything else that is wrong
+
+
+def _beyond_json(value: object) -> dict[str, str]:
+    # a date or a time is wrong wherever it stands, and so is a table in the place of a value
+    return {"date or time": str(value)}

@@ -14,7 +14,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.core": ({"backupmx.core"}, {"msgspec", "idna"}),
     "backupmx.errors": (set(), set()),
     "backupmx.ports": (PURE, set()),
-    "backupmx.config": (PURE, {"pydantic", "idna"}),
+    "backupmx.config": (PURE | {"backupmx.problems"}, {"pydantic"}),
+    "backupmx.problems": (PURE, {"pydantic"}),
     "backupmx.edge": (
         TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.watch"},
         {"aiosmtpd", "uuid_utils", "cryptography"},

@@ -1,0 +1,80 @@
+"""What is wrong with a configuration, in words: key, value, and what is allowed.
+
+Knows: pydantic's findings, and TOML's spelling of keys and values.
+Does not know: which keys there are; it asks the model.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+SIZE = 'must be a size with a unit, like "50 MiB"'
+_WORDS = {
+    "byte_size": SIZE,
+    "byte_size_unit": SIZE,
+    "int_type": "must be a whole number",
+    "string_type": 'must be text in "quotes"',
+    "path_type": 'must be text in "quotes"',
+    "tuple_type": "must be a [list]",
+    "model_type": "must be a [table]",
+    "dict_type": "must be a [table]",
+    "too_short": "at least one is needed",
+}
+
+
+def told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """One line for each finding."""
+    for found in error.errors(include_url=False):
+        value = found["input"]
+        # a default that clashes with a given value does not stand in the file
+        given = "" if value is None or isinstance(value, timedelta) else f" = {shown(value)}"
+        yield f"{_key(found['loc'])}{given}: {_allowed(found, model)}"
+
+
+def shown(value: object) -> str:
+    """A value nearly as TOML has it, short and free of control characters."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    words = ""
+    for part in location:
+        if isinstance(part, int):
+            words += f"[{part}]"
+        elif words == "domain" or not part.replace("_", "a").replace("-", "a").isalnum() or not part.isascii():
+            words += f".{json.dumps(part)}" if words else json.dumps(part)
+        else:
+            words += f".{part}" if words else part
+    return words
+
+
+def _allowed(found: Any, model: type[BaseModel]) -> str:
+    context, kind = found.get("ctx", {}), found["type"]
+    if kind == "extra_forbidden":
+        return "unknown key" + _meant(found["loc"], model)
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return "must be " + str(context["expected"]).replace("'", '"')
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"must be at least {context['ge']}" if "ge" in context else f"must be at most {context['le']}"
+    return _WORDS.get(kind, str(found["msg"]))
+
+
+def _meant(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """Which keys there are; the likeliest alone, if one is much like this."""
+    for part in location[:-1]:
+        known = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+        annotation: Any = known.get(str(part), model)
+        # in a mapping of tables, the next part of the location is a name, which leads to the same model
+        model = next(
+            (inner for inner in get_args(annotation) if isinstance(inner, type) and issubclass(inner, BaseModel)), annotation
+        )
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    close = difflib.get_close_matches(str(location[-1]), names, 1)
+    return f"; is {close[0]} meant?" if close else f"; known here are {', '.join(names)}"
