@@ -22,6 +22,7 @@ QUICK_DEATH_S = 1.0
 STOP_S = 35.0
 """From SIGTERM to SIGKILL: the grace for sessions in the middle of data, and a little."""
 START_S = 60.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Supervisor:
         reader, writer = socket.socketpair()
         reader.setblocking(False)
         writer.setblocking(False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in SIGNALS:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         # the writer must outlive this function
@@ -100,10 +101,13 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         ready_read, ready_write = os.pipe()
+        # a SIGTERM between the fork and the child's own handlers must not be swallowed by ours
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if pid == 0:
             os.close(ready_read)
             self._be(role, ready_write)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.close(ready_write)
         self._children[pid] = _Child(role, pid, ready_read, time.monotonic())
         self.started(role.name, pid)
@@ -113,11 +117,12 @@ class Supervisor:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             # a Ctrl-C in a terminal reaches the whole group: the supervisor alone decides
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             os.close(self._lifeline[1])
             for sibling in self._children.values():
                 with suppress(OSError):

@@ -1,0 +1,106 @@
+"""The supervisor with processes that do nothing: start, death, replacement, end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serve.instance import eventually
+
+SCRIPT = """
+import os, signal, sys
+from functools import partial
+from backupmx.supervisor import Role, Supervisor
+
+def idle(name, generation, post):
+    os.set_blocking(post.lifeline, True)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    print(generation, name, os.getpid(), flush=True)
+    post.ready()
+    os.read(post.lifeline, 1)
+    print("orphaned", name, flush=True)
+    return 1
+
+def broken(post):
+    return 7
+
+def roles(generation):
+    return [Role("a", partial(idle, "a", generation), alone=True), Role("b", partial(idle, "b", generation))]
+
+chosen = [Role("broken", broken), *roles("first")] if sys.argv[1:] else roles("first")
+sys.exit(Supervisor(chosen, lambda: roles("second"), lambda: print("ready", flush=True),
+                    lambda name, pid: None, lambda name, pid, status: print("died", name, flush=True)).run())
+"""
+
+
+class House:
+    """The script's process and what it has printed."""
+
+    def __init__(self, place: Path, *words: str) -> None:
+        self.output = place / "output"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen([sys.executable, "-c", SCRIPT, *words], stdout=output)
+
+    def lines(self) -> list[list[str]]:
+        return [line.split() for line in self.output.read_text().splitlines()]
+
+    def pids(self, generation: str) -> dict[str, int]:
+        return {line[1]: int(line[2]) for line in self.lines() if line[0] == generation}
+
+    def said(self, *words: str) -> bool:
+        return list(words) in self.lines()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A supervisor with two idle roles, ready."""
+    house = House(tmp_path)
+    eventually(lambda: house.said("ready"), "ready")
+    yield house
+    house.process.kill()
+    house.process.wait()
+
+
+def test_a_dead_process_is_started_anew(house: House) -> None:
+    """A kill is answered by a new process of the same role."""
+    before = house.pids("first")["b"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: house.pids("first")["b"] != before, "b is back")
+    assert house.said("died", "b")
+    assert house.process.poll() is None
+
+
+def test_sigterm_ends_all_and_the_status_is_zero(house: House) -> None:
+    """An orderly end, without a process left."""
+    pids = house.pids("first").values()
+    house.process.terminate()
+    assert house.process.wait(10) == 0
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_children_see_that_the_supervisor_is_gone(house: House) -> None:
+    """Killed without a word, it leaves nobody behind to hold the spool's lock."""
+    house.process.kill()
+    eventually(lambda: house.said("orphaned", "a") and house.said("orphaned", "b"), "the children go")
+
+
+def test_sighup_replaces_every_process(house: House) -> None:
+    """The old ones are not counted as dead."""
+    house.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(house.pids("second")) == 2, "the second generation")
+    assert not any(line[0] == "died" for line in house.lines())
+    for pid in house.pids("first").values():
+        eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the first generation goes")
+
+
+def test_a_role_that_cannot_start_ends_the_house_with_its_status(tmp_path: Path) -> None:
+    """Before the first `ready`, a failure is told, not repeated for ever."""
+    house = House(tmp_path, "broken")
+    assert house.process.wait(10) == 7
+    assert not house.said("ready")
