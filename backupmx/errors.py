@@ -42,3 +42,11 @@ class MessageDamaged(SpoolError):
 
 class ControlUnavailable(BackupMXError):
     """The control socket does not answer: serve is not running, or this user may not ask."""
+
+
+class ControlTaken(BackupMXError):
+    """The control socket cannot be opened: another instance answers on it, or something else is in its place."""
+
+
+class AccountsUnusable(BackupMXError):
+    """The accounts file cannot be read or written."""

@@ -1,0 +1,182 @@
+"""Who may sign in to the page, and which tokens open the API: one small file beside the mail.
+
+Knows: the file (JSON, 0600, replaced whole and synced), argon2id hashes, digests of tokens.
+Does not know: sessions, roles' rights, who asks.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from backupmx.errors import AccountsUnusable
+
+TOKEN_PREFIX = "bmx_"  # noqa: S105 - what every token begins with, so that a leaked one is recognised
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+MEMORY_KIB = 19 * 1024
+"""Of argon2id, with two passes and one lane: OWASP's first choice that a board of 512 MB bears while mail comes in."""
+
+
+class Role(StrEnum):
+    """What a user of the page may do."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class User(Struct, frozen=True):
+    """One who may sign in."""
+
+    name: str
+    role: Role
+    password_hash: str
+
+
+class Token(Struct, frozen=True):
+    """One key to the API; the token itself is not kept."""
+
+    name: str
+    created: datetime
+    sha256: str
+
+
+class _File(Struct, frozen=True):
+    version: int = 1
+    users: tuple[User, ...] = ()
+    tokens: tuple[Token, ...] = ()
+
+
+class Accounts:
+    """The accounts file; read anew whenever it changed. Every method raises AccountsUnusable when the file cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._content = _File()
+
+    def users(self) -> tuple[User, ...]:
+        """All users, by name."""
+        return self._read().users
+
+    def find(self, name: str) -> User | None:
+        """One user."""
+        return next((user for user in self.users() if user.name == name), None)
+
+    def set_user(self, name: str, role: Role, password: str) -> bool:
+        """Add a user, or give one a new role and password; returns whether the user is new. Raises ValueError for a bad name."""
+        _check(name)
+        from argon2 import PasswordHasher  # noqa: PLC0415 - the server reads accounts, and hashes nothing
+
+        hashed = PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1).hash(password)
+        with self._changing() as (content, write):
+            others = [user for user in content.users if user.name != name]
+            users = sorted([*others, User(name, role, hashed)], key=lambda user: user.name)
+            write(msgspec.structs.replace(content, users=tuple(users)))
+        return len(others) == len(content.users)
+
+    def remove_user(self, name: str) -> bool:
+        """Whether there was one of this name."""
+        with self._changing() as (content, write):
+            left = tuple(user for user in content.users if user.name != name)
+            write(msgspec.structs.replace(content, users=left))
+        return left != content.users
+
+    def tokens(self) -> tuple[Token, ...]:
+        """All tokens, oldest first."""
+        return self._read().tokens
+
+    def create_token(self, name: str, now: datetime) -> str | None:
+        """A new token, to be shown once; None when the name is taken. Raises ValueError for a bad name."""
+        _check(name)
+        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        with self._changing() as (content, write):
+            if any(known.name == name for known in content.tokens):
+                return None
+            write(msgspec.structs.replace(content, tokens=(*content.tokens, Token(name, now, _digest(token)))))
+        return token
+
+    def revoke_token(self, name: str) -> bool:
+        """Whether there was one of this name."""
+        with self._changing() as (content, write):
+            left = tuple(token for token in content.tokens if token.name != name)
+            write(msgspec.structs.replace(content, tokens=left))
+        return left != content.tokens
+
+    def check_token(self, token: str) -> Token | None:
+        """The token that this is, if it is one; takes the same time for every wrong one."""
+        digest = _digest(token)
+        found = None
+        for known in self.tokens():
+            if hmac.compare_digest(known.sha256, digest):
+                found = known
+        return found
+
+    def _read(self) -> _File:
+        try:
+            found = self._path.stat()
+            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if seen != self._seen:
+                self._content = msgspec.json.decode(self._path.read_bytes(), type=_File)
+                self._seen = seen
+        except FileNotFoundError:
+            self._seen, self._content = None, _File()
+        except OSError as error:
+            raise AccountsUnusable(f"{self._path}: {error.strerror}") from None
+        except msgspec.MsgspecError as error:
+            raise AccountsUnusable(f"{self._path}: is no accounts file: {error}") from None
+        return self._content
+
+    @contextmanager
+    def _changing(self) -> "Iterator[tuple[_File, Callable[[_File], None]]]":
+        """What is in the file now, and a function that replaces it; one change at a time on this machine."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._path.with_name(self._path.name + ".lock").open("wb") as lock:
+                self._give_to_owner(lock.fileno())
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield self._read(), self._replace
+        except OSError as error:
+            raise AccountsUnusable(f"{self._path}: {error.strerror}") from None
+
+    def _replace(self, content: _File) -> None:
+        new = self._path.with_name(self._path.name + ".new")
+        with suppress(FileNotFoundError):
+            new.unlink()
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+            self._give_to_owner(file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _give_to_owner(self, file: int) -> None:
+        # root may write here for a server that runs as another user
+        if os.geteuid() == 0:
+            owner = self._path.parent.stat()
+            os.fchown(file, owner.st_uid, owner.st_gid)
+
+
+def _check(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError("a name is made of letters, digits and . _ @ + -, at most 64 of them")
+
+
+def _digest(token: str) -> str:
+    # a token is 256 random bits: a plain digest is as good as a slow one
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

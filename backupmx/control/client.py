@@ -1,0 +1,75 @@
+"""The asking side of the control socket, for the command line and the page.
+
+Knows: the socket, time-outs, and what to tell a person when nobody answers.
+Does not know: what is asked, and what is done with the answer.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+import msgspec
+
+from backupmx.control.protocol import AnyAnswer, AnyRequest, Done, ListQueue, Row
+from backupmx.errors import ControlUnavailable
+
+TIMEOUT_S = 60.0
+"""For each answer: an admin's verb on a thousand messages takes a slow card a while."""
+
+
+class ControlClient:
+    """Asks a running server; a connection for each question, so that threads may share it."""
+
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def ask(self, request: AnyRequest) -> AnyAnswer:
+        """One question, one answer. Raises ControlUnavailable."""
+        with self._asked(request) as answers:
+            return self._next(answers)
+
+    def listing(self, request: ListQueue) -> Iterator[Row]:
+        """Rows as they come, newest first. Raises ControlUnavailable, also for a listing that breaks off."""
+        with self._asked(request) as answers:
+            while not isinstance(answer := self._next(answers), Done):
+                if not isinstance(answer, Row):
+                    problems = getattr(answer, "problems", ("an answer that fits no listing",))
+                    raise ControlUnavailable(f"{self._path}: {'; '.join(problems)}")
+                yield answer
+
+    @contextmanager
+    def _asked(self, request: AnyRequest) -> Iterator[BufferedReader]:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._timeout_s)
+                connection.connect(str(self._path))
+                connection.sendall(msgspec.json.encode(request) + b"\n")
+                with connection.makefile("rb") as answers:
+                    yield answers
+        except OSError as error:
+            raise ControlUnavailable(f"{self._path}: {_why(error)}") from error
+
+    def _next(self, answers: BufferedReader) -> AnyAnswer:
+        line = answers.readline()
+        if not line.endswith(b"\n"):
+            raise ControlUnavailable(f"{self._path}: the server went away in the middle of an answer")
+        try:
+            answer: AnyAnswer = msgspec.json.decode(line, type=AnyAnswer)
+        except msgspec.MsgspecError as error:
+            raise ControlUnavailable(f"{self._path}: an answer that this version does not know: {error}") from error
+        return answer
+
+
+def _why(error: OSError) -> str:
+    match error:
+        case FileNotFoundError() | ConnectionRefusedError():
+            return "nobody answers; is `backupmx serve` running, with this configuration?"
+        case PermissionError():
+            return "this user may not ask; root may, and the members of the socket's group"
+        case TimeoutError():
+            return "the server does not answer in time"
+        case _:
+            return error.strerror or str(error)

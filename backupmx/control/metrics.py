@@ -1,0 +1,74 @@
+"""What Prometheus reads: gauges from the status document and the spool, and the counters of all processes.
+
+Knows: the exposition format, the names of the gauges (those of the counters are in `watch.metrics`).
+Does not know: where the numbers come from. The same status document is shown everywhere else (I8).
+"""
+
+import os
+from collections.abc import Iterator
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from backupmx.core.queue import SpoolStats
+from backupmx.core.status import DomainStatus, PrimaryState, Status
+from backupmx.watch import metrics as counters
+
+
+def exposition(status: Status, stats: SpoolStats) -> str:
+    """Everything, in Prometheus' text form."""
+    assert counters  # the import is what makes a single process' counters known
+    registry = CollectorRegistry()
+    registry.register(_Gauges(status, stats))
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry).decode()
+    return (generate_latest(registry) + generate_latest(REGISTRY)).decode()
+
+
+class _Gauges(Collector):
+    def __init__(self, status: Status, stats: SpoolStats) -> None:
+        self._status = status
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily("backupmx_build_info", "This program, by version", labels=["version"])
+        info.add_metric([self._status.version], 1)
+        yield info
+        yield from self._queue()
+        yield from self._spool()
+
+    def _queue(self) -> Iterator[Metric]:
+        messages = GaugeMetricFamily(
+            "backupmx_queue_messages",
+            "Messages by domain and state; waiting holds those on their way",
+            labels=["domain", "state"],
+        )
+        octets = GaugeMetricFamily("backupmx_queue_bytes", "Octets that wait, by domain and state", labels=["domain", "state"])
+        age = GaugeMetricFamily("backupmx_queue_oldest_age_seconds", "Age of the oldest message that waits", labels=["domain"])
+        primary = GaugeMetricFamily(
+            "backupmx_primary_up", "1 up, 0 down; absent while nothing is known", labels=["domain", "route"]
+        )
+        for domain in self._status.domains:
+            for state, count in (("waiting", domain.messages), ("held", domain.held), ("quarantined", domain.quarantined)):
+                messages.add_metric([domain.domain, state], count)
+            octets.add_metric([domain.domain, "waiting"], domain.bytes)
+            age.add_metric([domain.domain], self._age(domain))
+            if domain.primary.state is not PrimaryState.UNKNOWN:
+                # a domain has one route in this version; it goes by no name
+                primary.add_metric([domain.domain, ""], domain.primary.state is PrimaryState.UP)
+        yield from (messages, octets, age, primary)
+
+    def _age(self, domain: DomainStatus) -> float:
+        return (self._status.time - domain.oldest).total_seconds() if domain.oldest else 0.0
+
+    def _spool(self) -> Iterator[Metric]:
+        stats = self._stats
+        yield GaugeMetricFamily("backupmx_spool_map_used_bytes", "Octets of the spool's map in use", value=stats.map_used)
+        yield GaugeMetricFamily("backupmx_spool_map_size_bytes", "Octets that the spool's map can grow to", value=stats.map_size)
+        yield GaugeMetricFamily("backupmx_spool_disk_free_bytes", "Octets free on the spool's disk", value=stats.disk_free)
+        yield GaugeMetricFamily(
+            "backupmx_spool_room_bytes", "Octets that may still be accepted before 452 4.3.1", value=stats.room
+        )

@@ -1,0 +1,179 @@
+"""The answering side of the control socket: one line a request, newline-delimited JSON.
+
+Knows: the protocol, the spool's admin verbs, how to list a long queue in small steps.
+Does not know: who asks, what a terminal or a page is, how mail is delivered.
+
+Whoever can open the socket may ask anything: its mode (0660) and its group are the guard.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from backupmx.control import place
+from backupmx.control.accounts import Accounts
+from backupmx.control.admin import Admin
+from backupmx.control.protocol import (
+    Account,
+    Act,
+    AnyAnswer,
+    AnyRequest,
+    CheckToken,
+    Done,
+    GetAccount,
+    GetMetrics,
+    GetSpoolStats,
+    GetStatus,
+    ListQueue,
+    Refused,
+    Reload,
+    ShowMessage,
+    SpoolStatsAnswer,
+    StatusAnswer,
+    Text,
+)
+from backupmx.core.status import Status
+from backupmx.errors import BackupMXError
+from backupmx.ports import Clock, Spool
+from backupmx.watch import log
+
+LINE_LIMIT = 128 * 1024
+"""Octets of one request: a thousand ids take about thirty thousand."""
+CLIENTS = 64
+"""Connections at a time; each may hold one line and one page of the listing in memory."""
+PATIENCE_S = 60.0
+"""How long a client may take to ask, or to read what it asked for."""
+
+
+class ControlServer:
+    """Answers on a unix socket until stopped."""
+
+    def __init__(  # noqa: PLR0913 - the composition root names each of them
+        self,
+        path: Path,
+        spool: Spool,
+        *,
+        status: Callable[[], Status],
+        wake: Callable[[], None],
+        reload: Callable[[], tuple[str, ...]],
+        metrics: Callable[[], str],
+        clock: Clock,
+        accounts: Accounts,
+        windows: Mapping[str, timedelta],
+    ) -> None:
+        """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain."""
+        self._path = path
+        self._spool = spool
+        self._status = status
+        self._reload = reload
+        self._metrics = metrics
+        self._accounts = accounts
+        self._admin = Admin(spool, clock, wake, windows)
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Take connections. Raises ControlTaken when the socket cannot be ours."""
+        listener = place.open_socket(self._path)
+        self._server = await asyncio.start_unix_server(self._converse, sock=listener, limit=LINE_LIMIT)
+
+    async def stop(self) -> None:
+        """Take no more, and end what is under way."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._clients:
+            task.cancel()
+        if self._clients:
+            await asyncio.wait(self._clients)
+        await self._server.wait_closed()
+        self._server = None
+        self._path.unlink(missing_ok=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        crowded = len(self._clients) >= CLIENTS
+        self._clients.add(task)
+        try:
+            if crowded:
+                await _send(writer, Refused((f"more than {CLIENTS} clients ask at once; try again",)))
+            while not crowded and await self._exchange(reader, writer):
+                pass
+            writer.close()
+            async with asyncio.timeout(PATIENCE_S):
+                await writer.wait_closed()
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            # the client went away or is stuck, or we are stopping: nothing is owed to it
+            pass
+        finally:
+            self._clients.discard(task)
+            writer.transport.abort()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answers; returns whether the client may ask again."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                line = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError:
+            return False
+        except asyncio.LimitOverrunError:
+            await _send(writer, Refused((f"a request is at most {LINE_LIMIT} octets long",)))
+            return False
+        try:
+            request: AnyRequest = msgspec.json.decode(line, type=AnyRequest)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            await _send(writer, Refused((f"not a request that this version knows: {error}",)))
+            return True
+        async with contextlib.aclosing(self._answers(request)) as answers:
+            async for answer in answers:
+                await _send(writer, answer)
+        return True
+
+    async def _answers(self, request: AnyRequest) -> AsyncGenerator[AnyAnswer, None]:
+        try:
+            if isinstance(request, ListQueue):
+                async with contextlib.aclosing(self._admin.listing(request)) as rows:
+                    async for answer in rows:
+                        yield answer
+            else:
+                yield await self._answer(request)
+        except BackupMXError as error:
+            log.trouble("control", error)
+            yield Refused((str(error),))
+        except Exception as error:  # noqa: BLE001 - a bug must not take the courier's process along, and must be seen
+            log.trouble("control", error)
+            yield Refused(("trouble inside; the log has more",))
+
+    async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: PLR0911 - one line a request
+        match request:
+            case GetStatus():
+                return StatusAnswer(self._status())
+            case ShowMessage():
+                return self._admin.show(request)
+            case Act():
+                return await self._admin.act(request)
+            case GetSpoolStats():
+                return SpoolStatsAnswer(self._spool.stats())
+            case GetMetrics():
+                return Text(self._metrics())
+            case Reload():
+                problems = await asyncio.to_thread(self._reload)
+                return Refused(problems) if problems else Done()
+            case GetAccount():
+                user = self._accounts.find(request.name)
+                return Account(user.name, user.role, user.password_hash) if user else Refused(("no such user",))
+            case CheckToken():
+                return Done() if self._accounts.check_token(request.token) else Refused(("no such token",))
+            case _:
+                return Refused(("not a question for one answer",))
+
+
+async def _send(writer: asyncio.StreamWriter, answer: AnyAnswer) -> None:
+    writer.write(msgspec.json.encode(answer) + b"\n")
+    async with asyncio.timeout(PATIENCE_S):
+        await writer.drain()
