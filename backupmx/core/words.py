@@ -1,0 +1,78 @@
+"""The status document in words: the same sentence on the page and in the terminal.
+
+Knows: how to say counts, sizes and ages, and what matters most.
+Does not know: terminals, HTML. It repeats no untrusted text: domains are the configured ones.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from backupmx.core.status import PrimaryState, Status
+
+
+def sentence(status: Status) -> str:
+    """The truth first, in one or two sentences."""
+    queue = status.queue
+    down = [domain for domain in status.domains if domain.primary.state is PrimaryState.DOWN]
+    waiting = f"{messages(queue.messages)} ({size(queue.bytes)})" if queue.messages else "Nothing"
+    verb = "waits" if queue.messages <= 1 else "wait"
+    said = []
+    if down:
+        whose = [domain.domain for domain in down]
+        since = min((domain.primary.since for domain in down if domain.primary.since), default=None)
+        lasting = f" for {age(since, status.time)}" if since else ""
+        is_are = "primary of {} has been" if len(down) == 1 else "primaries of {} have been"
+        said.append(f"The {is_are.format(_names(whose))} down{lasting}; {waiting[:1].lower()}{waiting[1:]} {verb}.")
+    elif queue.messages:
+        said.append(f"{waiting} {verb}{f', the oldest for {age(queue.oldest, status.time)}' if queue.oldest else ''}.")
+    elif status.domains and all(domain.primary.state is PrimaryState.UP for domain in status.domains):
+        said.append("All is well: every primary is up, and nothing waits.")
+    else:
+        said.append("Nothing waits.")
+    kept = [(queue.held, "held"), (queue.quarantined, "quarantined"), (queue.damaged, "damaged")]
+    if any(count for count, _ in kept):
+        each = _listed([f"{count} {word}" for count, word in kept if count])
+        said.append(f"For an admin to see to: {each}.")
+    return " ".join(said)
+
+
+def messages(count: int) -> str:
+    """`1 message`, `1,234 messages`."""
+    return f"{count:,} message{'' if count == 1 else 's'}"
+
+
+def size(octets: int) -> str:
+    """`512 B`, `3.4 MiB`."""
+    if octets < 1024:
+        return f"{octets} B"
+    value, unit = float(octets), ""
+    for unit in ("KiB", "MiB", "GiB", "TiB"):  # noqa: B007 - the last one stays
+        value /= 1024
+        if value < 999.5:
+            break
+    return f"{value:.0f} {unit}" if value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long it is from then to now: `45 s`, `2 h 5 min`, `3 d 4 h`; a moment to come counts as none."""
+    return span(now - since)
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    large, small = (("d", 86400), ("h", 3600)) if seconds >= 86400 else (("h", 3600), ("min", 60))
+    rest = seconds % large[1] // small[1]
+    return f"{seconds // large[1]} {large[0]}" + (f" {rest} {small[0]}" if rest else "")
+
+
+def _names(names: Sequence[str]) -> str:
+    return _listed(names) if len(names) <= 3 else f"{len(names)} domains"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
