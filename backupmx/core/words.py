@@ -9,26 +9,34 @@ from datetime import datetime, timedelta
 
 from backupmx.core.status import PrimaryState, Status
 
+_NOT_HEARD = ("has not been heard of yet", "have not been heard of yet")
+
 
 def sentence(status: Status) -> str:
-    """The truth first, in one or two sentences."""
+    """The truth first, in one to three sentences."""
     queue = status.queue
     down = [domain for domain in status.domains if domain.primary.state is PrimaryState.DOWN]
-    waiting = f"{messages(queue.messages)} ({size(queue.bytes)})" if queue.messages else "Nothing"
-    verb = "waits" if queue.messages <= 1 else "wait"
+    unknown = [domain.domain for domain in status.domains if domain.primary.state is PrimaryState.UNKNOWN]
+    waiting = f"{messages(queue.messages)} ({size(queue.bytes)})" if queue.messages else "nothing"
     said = []
     if down:
         whose = [domain.domain for domain in down]
         since = min((domain.primary.since for domain in down if domain.primary.since), default=None)
         lasting = f" for {age(since, status.time)}" if since else ""
         is_are = "primary of {} has been" if len(down) == 1 else "primaries of {} have been"
-        said.append(f"The {is_are.format(_names(whose))} down{lasting}; {waiting[:1].lower()}{waiting[1:]} {verb}.")
+        safe = (
+            f"{waiting} {'is' if queue.messages == 1 else 'are'} safe{_left(status)}" if queue.messages else "nothing waits yet"
+        )
+        said.append(f"The {is_are.format(_names(whose))} down{lasting}; {safe}.")
     elif queue.messages:
-        said.append(f"{waiting} {verb}{f', the oldest for {age(queue.oldest, status.time)}' if queue.oldest else ''}.")
-    elif status.domains and all(domain.primary.state is PrimaryState.UP for domain in status.domains):
+        oldest = f", the oldest for {age(queue.oldest, status.time)}" if queue.oldest else ""
+        said.append(f"{waiting} {'waits' if queue.messages == 1 else 'wait'}{oldest}.")
+    elif status.domains and not unknown:
         said.append("All is well: every primary is up, and nothing waits.")
     else:
         said.append("Nothing waits.")
+    if unknown:
+        said.append(f"The {'primary' if len(unknown) == 1 else 'primaries'} of {_names(unknown)} {_NOT_HEARD[len(unknown) > 1]}.")
     kept = [(queue.held, "held"), (queue.quarantined, "quarantined"), (queue.damaged, "damaged")]
     if any(count for count, _ in kept):
         each = _listed([f"{count} {word}" for count, word in kept if count])
@@ -68,6 +76,19 @@ def span(length: timedelta) -> str:
     large, small = (("d", 86400), ("h", 3600)) if seconds >= 86400 else (("h", 3600), ("min", 60))
     rest = seconds % large[1] // small[1]
     return f"{seconds // large[1]} {large[0]}" + (f" {rest} {small[0]}" if rest else "")
+
+
+def _left(status: Status) -> str:
+    """How long the message that must go first may still wait; each domain has a window of its own."""
+    ends = [
+        domain.oldest + timedelta(seconds=domain.holding_window_s)
+        for domain in status.domains
+        if domain.oldest and domain.holding_window_s
+    ]
+    if not ends:
+        return ""
+    left = min(ends) - status.time
+    return f"; the oldest has {span(left)} left" if left > timedelta(0) else "; the oldest is at the end of its time"
 
 
 def _names(names: Sequence[str]) -> str:
