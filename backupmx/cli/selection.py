@@ -1,0 +1,82 @@
+"""Which messages are meant: ids, or the filters that every queue command takes."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from backupmx.core import notation
+from backupmx.core.message import State
+from backupmx.core.queue import Filter
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What an acting command is to act on; without ids the filter counts, and an empty filter means every message."""
+
+    ids: tuple[str, ...]
+    wanted: Filter
+    dry_run: bool
+    yes: bool
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    def convert(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return convert
+
+
+def filters(command: Callable[..., R]) -> Callable[..., R]:
+    """The filter options; the command gets them as one `wanted`."""
+
+    @click.option("--domain", callback=_parsed(notation.domain), help="Recipients in this domain.")
+    @click.option("--sender", help="The sender's address, or a part of it.")
+    @click.option("--recipient", help="A recipient's address, or a part of it.")
+    @click.option("--state", type=click.Choice([state.value for state in State]))
+    @click.option(
+        "--older-than", metavar="TIME", callback=_parsed(notation.duration), help='Arrived longer ago than "30m", "5h", "2d".'
+    )
+    @functools.wraps(command)
+    def with_filter(
+        *args: Any,
+        domain: str | None,
+        sender: str | None,
+        recipient: str | None,
+        state: str | None,
+        older_than: timedelta | None,
+        **kwargs: Any,
+    ) -> R:
+        before = datetime.now(UTC) - older_than if older_than is not None else None
+        wanted = Filter(domain, sender, recipient, State(state) if state else None, before)
+        return command(*args, wanted=wanted, **kwargs)
+
+    return with_filter
+
+
+def meaning(command: Callable[..., R]) -> Callable[..., R]:
+    """Ids, filters, `--all`, `--dry-run`, `--yes`; the command gets them as one `meant`. Nothing selected is a usage error."""
+
+    @click.argument("ids", nargs=-1, metavar="[ID]...")
+    @filters
+    @click.option("--all", "everything", is_flag=True, help="Every message.")
+    @click.option("--dry-run", is_flag=True, help="Only list what is meant.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @functools.wraps(command)
+    def with_meaning(ids: tuple[str, ...], wanted: Filter, everything: bool, dry_run: bool, yes: bool, **kwargs: Any) -> R:
+        filtered = everything or wanted != Filter()
+        if ids and filtered:
+            raise click.UsageError("give ids or a filter, not both")
+        if not ids and not filtered:
+            raise click.UsageError("name messages by ids or by a filter; --all means every message")
+        return command(meant=Meant(ids, wanted, dry_run, yes), **kwargs)
+
+    return with_meaning

@@ -1,0 +1,58 @@
+"""`backupmx token`: keys to the HTTP API and the metrics. Works on the file, with or without a running server."""
+
+import sys
+from datetime import UTC, datetime
+
+import rich_click as click
+
+from backupmx.cli.options import config_option, json_option
+from backupmx.cli.terminal import Column, say, show, show_json, show_table
+from backupmx.cli.user import accounts
+
+
+@click.group()
+@config_option
+def token() -> None:
+    """See and change which tokens open the API."""
+
+
+@token.command("create")
+@click.argument("name")
+@config_option
+def create(name: str) -> None:
+    """Make a token, and print it once."""
+    try:
+        made = accounts().create_token(name, datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
+    if made is None:
+        say(f"there is a token {name} already")
+        sys.exit(1)
+    show(made)
+    say("this token is not shown again; use it as: Authorization: Bearer TOKEN")
+
+
+@token.command("list")
+@json_option
+@config_option
+def list_tokens(as_json: bool) -> None:
+    """List tokens by name; the tokens themselves are not kept."""
+    tokens = accounts().tokens()
+    if as_json:
+        for found in tokens:
+            show_json({"name": found.name, "created": found.created})
+        return
+    show_table((Column("NAME"), Column("CREATED")), ((found.name, f"{found.created:%Y-%m-%d %H:%M UTC}") for found in tokens))
+    if not tokens:
+        say("no token yet: backupmx token create NAME")
+
+
+@token.command("revoke")
+@click.argument("name")
+@config_option
+def revoke(name: str) -> None:
+    """Make a token useless."""
+    if not accounts().revoke_token(name):
+        say(f"no token {name}")
+        sys.exit(1)
+    say(f"token {name}: revoked")

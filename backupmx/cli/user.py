@@ -1,0 +1,83 @@
+"""`backupmx user`: who may sign in to the page. Works on the file, with or without a running server."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from backupmx.cli.options import config_option, json_option, settings
+from backupmx.cli.terminal import Column, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from backupmx.control.accounts import Accounts
+
+ROLES = ("viewer", "operator", "admin")
+SHORTEST = 8
+"""Characters of a password (NIST SP 800-63B section 3.1.1.2)."""
+
+
+def accounts() -> "Accounts":
+    """The accounts beside the mail."""
+    from backupmx.control.accounts import Accounts  # noqa: PLC0415
+
+    return Accounts(settings().spool / "accounts.json")
+
+
+@click.group()
+@config_option
+def user() -> None:
+    """See and change who may sign in to the page."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+@config_option
+def add(name: str, role: str, password_stdin: bool) -> None:
+    """Add a user; one who exists gets the new role and password."""
+    from backupmx.control.accounts import Role  # noqa: PLC0415
+
+    book = accounts()
+    password = _password(password_stdin)
+    if len(password) < SHORTEST:
+        say(f"a password has at least {SHORTEST} characters")
+        sys.exit(1)
+    try:
+        new = book.set_user(name, Role(role), password)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
+    say(f"user {name}: {'added' if new else 'changed'}, {role}")
+
+
+@user.command("list")
+@json_option
+@config_option
+def list_users(as_json: bool) -> None:
+    """List users and roles."""
+    users = accounts().users()
+    if as_json:
+        for found in users:
+            show_json({"name": found.name, "role": found.role})
+        return
+    show_table((Column("NAME"), Column("ROLE")), ((found.name, found.role.value) for found in users))
+    if not users:
+        say("no user yet: backupmx user add NAME --role admin")
+
+
+@user.command("remove")
+@click.argument("name")
+@config_option
+def remove(name: str) -> None:
+    """Remove a user."""
+    if not accounts().remove_user(name):
+        say(f"no user {name}")
+        sys.exit(1)
+    say(f"user {name}: removed")
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return answer
