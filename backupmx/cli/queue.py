@@ -11,6 +11,7 @@ from backupmx.cli.lazy import LazyGroup
 from backupmx.cli.options import config_option, json_option, server
 from backupmx.cli.selection import filters
 from backupmx.cli.terminal import say, show, show_json, show_table
+from backupmx.control.listing import as_object
 from backupmx.control.protocol import ListQueue, Refused, Row, ShowMessage
 from backupmx.core.queue import Filter
 
@@ -56,7 +57,7 @@ def _list(wanted: Filter, limit: int, as_json: bool) -> None:
     found = server().listing(ListQueue(wanted, limit))
     if as_json:
         for row in found:
-            show_json(rows.as_object(row))
+            show_json(as_object(row))
         return
     if show_list(found) == 0:
         say("no message matches" if wanted != Filter() else "the queue is empty")
@@ -73,7 +74,7 @@ def show_messages(ids: tuple[str, ...], as_json: bool) -> None:
     for number, id in enumerate(ids):
         answer = client.ask(ShowMessage(id))
         if isinstance(answer, Row) and as_json:
-            show_json(rows.as_object(answer))
+            show_json(as_object(answer))
         elif isinstance(answer, Row):
             if number:
                 show()

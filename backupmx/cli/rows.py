@@ -1,22 +1,13 @@
-"""A message in a listing: for programs with Postfix' names first, for people as columns or as a page."""
+"""A message for people: as columns of a table, or as a page of its own. For programs it is in `control.listing`."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from backupmx.cli.terminal import Column
+from backupmx.control.listing import attempts, last_learned, next_attempt, undelivered
 from backupmx.control.protocol import Row
 from backupmx.core import words
-from backupmx.core.message import Fate, Message, State
 
-POSTFIX_QUEUE = {
-    State.WAITING: "deferred",
-    State.LEASED: "active",
-    State.HELD: "hold",
-    State.QUARANTINED: "quarantine",
-    State.DAMAGED: "corrupt",
-}
-"""In which of Postfix' queues a message would be; it knows no quarantine."""
 COLUMNS = (
     Column("ID"),
     Column("STATE"),
@@ -30,45 +21,22 @@ COLUMNS = (
 )
 
 
-def as_object(row: Row) -> dict[str, Any]:
-    """What `--json` prints; `arrival_time` in seconds since 1970 as Postfix has it, other times by RFC 3339."""
-    message = row.message
-    state = message.state()
-    return {
-        "queue_name": POSTFIX_QUEUE[state],
-        "queue_id": message.id,
-        "arrival_time": int(message.arrived.timestamp()),
-        "message_size": message.size,
-        "sender": message.envelope.sender,
-        "recipients": [
-            {"address": recipient.address, "delay_reason": _said(message, recipient.address)}
-            for recipient in message.envelope.recipients
-            if message.fate(recipient.address) is not Fate.DELIVERED
-        ],
-        "state": state.value,
-        "attempts": _attempts(message),
-        "next_attempt": next_attempt(message),
-        "expires": row.expires,
-        "last_reply": _last_reply(message),
-        "tls": message.envelope.client.tls,
-    }
-
-
 def as_cells(row: Row, now: datetime) -> Sequence[str]:
     """What a table shows."""
     message = row.message
     due = next_attempt(message)
-    recipients = [r.address for r in message.envelope.recipients if message.fate(r.address) is not Fate.DELIVERED]
+    recipients = undelivered(message)
+    latest = last_learned(message)
     return (
         message.id,
         message.state().value,
         words.size(message.size),
         words.age(message.arrived, now),
-        str(_attempts(message)),
+        str(attempts(message)),
         ("now" if due <= now else f"in {words.span(due - now)}") if due else "-",
         message.envelope.sender or "<>",
         (recipients[0] if recipients else "-") + (f" (+{len(recipients) - 1})" if len(recipients) > 1 else ""),
-        _last_reply(message) or "-",
+        latest.said if latest else "-",
     )
 
 
@@ -83,7 +51,7 @@ def as_page(row: Row) -> Iterator[str]:
     yield f"size: {message.size} ({words.size(message.size)})"
     yield f"arrived: {_time(message.arrived)}"
     yield f"came from: {client.address}, calling itself {client.helo}, {client.tls or 'without TLS'}"
-    yield f"attempts: {_attempts(message)}"
+    yield f"attempts: {attempts(message)}"
     if due:
         yield f"next attempt: {_time(due)}"
     if row.expires:
@@ -96,27 +64,6 @@ def as_page(row: Row) -> Iterator[str]:
         known = message.progress.get(recipient.address)
         learned = f" ({_time(known.at)}, {known.host}: {known.said})" if known else ""
         yield f"to: {recipient.address}: {message.fate(recipient.address).value}{learned}"
-
-
-def next_attempt(message: Message) -> datetime | None:
-    """When it is due; None for a message that is on its way, or waits for an admin."""
-    if message.state() is not State.WAITING:
-        return None
-    return min(schedule.due for schedule in message.schedule.values())
-
-
-def _attempts(message: Message) -> int:
-    return max((schedule.attempts for schedule in message.schedule.values()), default=0)
-
-
-def _said(message: Message, address: str) -> str:
-    known = message.progress.get(address)
-    return known.said if known else ""
-
-
-def _last_reply(message: Message) -> str | None:
-    latest = max(message.progress.values(), key=lambda progress: progress.at, default=None)
-    return latest.said if latest else None
 
 
 def _time(moment: datetime) -> str:

@@ -93,9 +93,11 @@ class Admin:
             first, last = ids.abbreviation_range(text)
             if first == last:
                 return ids.encode(first), ""
-            found = self._spool.matching(text.upper()) if text else ()
         except ValueError:
             return None, f"{text}: is no message id"
+        if not text:
+            return None, "nothing: is no message id"
+        found = self._spool.matching(text.upper())
         if len(found) > 1:
             return None, f"{text}: may be {found[0]} or {found[1]}; give more of it"
         return (found[0], "") if found else (None, f"{text}: no such message")

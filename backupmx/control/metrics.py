@@ -14,18 +14,36 @@ from prometheus_client.registry import Collector
 
 from backupmx.core.queue import SpoolStats
 from backupmx.core.status import DomainStatus, PrimaryState, Status
-from backupmx.watch import metrics as counters
+from backupmx.watch.metrics import CONNECTIONS
+
+OPEN = next(iter(CONNECTIONS.describe())).name
 
 
 def exposition(status: Status, stats: SpoolStats) -> str:
     """Everything, in Prometheus' text form."""
-    assert counters  # the import is what makes a single process' counters known
+    of_all = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(of_all := CollectorRegistry())  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     registry.register(_Gauges(status, stats))
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry).decode()
-    return (generate_latest(registry) + generate_latest(REGISTRY)).decode()
+    registry.register(_Counters(of_all))
+    return generate_latest(registry).decode()
+
+
+class _Counters(Collector):
+    """What the processes count, under the names that the conventions give."""
+
+    def __init__(self, of_all: CollectorRegistry) -> None:
+        self._of_all = of_all
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._of_all.collect():
+            if metric.name == OPEN:
+                shown = Metric(OPEN.removesuffix("_open"), metric.documentation, metric.type)
+                shown.samples = [sample._replace(name=shown.name) for sample in metric.samples]
+                yield shown
+            else:
+                yield metric
 
 
 class _Gauges(Collector):

@@ -6,7 +6,8 @@ Does not know: who reads them. With `PROMETHEUS_MULTIPROC_DIR` set before this m
 
 from prometheus_client import Counter, Gauge, Histogram
 
-CONNECTIONS = Gauge("backupmx_smtp_connections", "SMTP connections open now", multiprocess_mode="livesum")
+# shown as backupmx_smtp_connections: the library keeps a gauge and a counter of one name for the same thing
+CONNECTIONS = Gauge("backupmx_smtp_connections_open", "SMTP connections open now", multiprocess_mode="livesum")
 CONNECTIONS_TOTAL = Counter("backupmx_smtp_connections", "SMTP connections by result (taken, refused)", ["result"])
 MESSAGES_TOTAL = Counter(
     "backupmx_smtp_messages", "Transactions and recipients by result (accepted, refused) and reason", ["result", "reason"]

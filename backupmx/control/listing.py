@@ -1,0 +1,68 @@
+"""A message as programs read it: one JSON object, the same from the command line and from the HTTP API (I8).
+
+Knows: Postfix's names for the parts of a queue entry (postqueue(1), option -j), and ours after them.
+Does not know: who prints it, and where.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from backupmx.control.protocol import Row
+from backupmx.core.message import Fate, Message, Progress, State
+
+POSTFIX_QUEUE = {
+    State.WAITING: "deferred",
+    State.LEASED: "active",
+    State.HELD: "hold",
+    State.QUARANTINED: "quarantine",
+    State.DAMAGED: "corrupt",
+}
+"""In which of Postfix's queues a message would be; it knows no quarantine."""
+
+
+def as_object(row: Row) -> dict[str, Any]:
+    """One entry; `arrival_time` in seconds since 1970 as Postfix has it, other times to be written by RFC 3339."""
+    message = row.message
+    state = message.state()
+    latest = last_learned(message)
+    return {
+        "queue_name": POSTFIX_QUEUE[state],
+        "queue_id": message.id,
+        "arrival_time": int(message.arrived.timestamp()),
+        "message_size": message.size,
+        "sender": message.envelope.sender,
+        "recipients": [{"address": address, "delay_reason": _said(message, address)} for address in undelivered(message)],
+        "state": state.value,
+        "attempts": attempts(message),
+        "next_attempt": next_attempt(message),
+        "expires": row.expires,
+        "last_reply": latest.said if latest else None,
+        "tls": message.envelope.client.tls,
+    }
+
+
+def undelivered(message: Message) -> tuple[str, ...]:
+    """The recipients that the message is still here for."""
+    return tuple(r.address for r in message.envelope.recipients if message.fate(r.address) is not Fate.DELIVERED)
+
+
+def attempts(message: Message) -> int:
+    """How often it was tried: the most of any of its domains."""
+    return max((schedule.attempts for schedule in message.schedule.values()), default=0)
+
+
+def next_attempt(message: Message) -> datetime | None:
+    """When it is due; None for a message that is on its way, or waits for an admin."""
+    if message.state() is not State.WAITING:
+        return None
+    return min(schedule.due for schedule in message.schedule.values())
+
+
+def last_learned(message: Message) -> Progress | None:
+    """The latest that any primary said, or that went wrong on the way to it."""
+    return max(message.progress.values(), key=lambda progress: progress.at, default=None)
+
+
+def _said(message: Message, address: str) -> str:
+    known = message.progress.get(address)
+    return known.said if known else ""
