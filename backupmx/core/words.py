@@ -13,7 +13,12 @@ _NOT_HEARD = ("has not been heard of yet", "have not been heard of yet")
 
 
 def sentence(status: Status) -> str:
-    """The truth first, in one to three sentences."""
+    """The truth in one line: `sentences`, one after the other."""
+    return " ".join(sentences(status))
+
+
+def sentences(status: Status) -> tuple[str, ...]:
+    """One to three of them, the one that matters most first."""
     queue = status.queue
     down = [domain for domain in status.domains if domain.primary.state is PrimaryState.DOWN]
     unknown = [domain.domain for domain in status.domains if domain.primary.state is PrimaryState.UNKNOWN]
@@ -41,7 +46,7 @@ def sentence(status: Status) -> str:
     if any(count for count, _ in kept):
         each = _listed([f"{count} {word}" for count, word in kept if count])
         said.append(f"For an admin to see to: {each}.")
-    return " ".join(said)
+    return tuple(said)
 
 
 def messages(count: int) -> str:

@@ -1,0 +1,119 @@
+"""The application: pages, doors for programs, the login, and what every answer carries.
+
+Knows: the parts, the headers that keep a browser safe, what is said when something goes wrong.
+Does not know: how it is served, how control is reached.
+"""
+
+import hashlib
+import secrets
+import traceback
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask, Response, flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, TooManyRequests
+
+from backupmx.errors import ControlUnavailable
+from webui import api, login, markup, pages
+from webui.control import Control, Questions
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    # the check against forged requests wants to see our own pages, and nobody else shall
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+UNASKABLE = "Backup MX is not running or cannot be asked."
+LIVES = timedelta(days=7)
+"""How long a session is good for, at most."""
+REQUEST_LIMIT = 16 * 1024
+"""Octets of a form."""
+
+
+class Page(Flask):
+    """A Flask whose log holds one line for each bug, without a stranger's control characters (I7)."""
+
+    def log_exception(self, exc_info: object) -> None:  # noqa: ARG002 - it is the one being handled
+        """A traceback, escaped."""
+        self.logger.error("trouble at %s %s: %s", request.method, ascii(request.path), ascii(traceback.format_exc()))
+
+
+def create_app(control: Control) -> Flask:
+    """The page for a server that `control` can ask."""
+    app = Page(__name__)
+    app.config.update(
+        SECRET_KEY=secrets.token_bytes(32),
+        SESSION_COOKIE_NAME="backupmx",
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=LIVES,
+        MAX_CONTENT_LENGTH=REQUEST_LIMIT,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    questions = Questions(control)
+    markup.teach(app)
+    login.install(app, questions)
+    app.register_blueprint(pages.blueprint(questions))
+    app.register_blueprint(api.blueprint(questions))
+    _assets(app)
+    app.register_error_handler(ControlUnavailable, _unaskable)
+    app.register_error_handler(TooManyRequests, _too_often)
+    app.register_error_handler(CSRFError, _forged)
+    app.register_error_handler(HTTPException, _wrong)
+    app.after_request(_headers)
+    return app
+
+
+def _assets(app: Flask) -> None:
+    """Files are named with their content's hash, so that a browser may keep them for ever."""
+    assert app.static_folder
+    hashes = {
+        file.name: hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest() for file in Path(app.static_folder).iterdir()
+    }
+    app.jinja_env.globals["asset"] = lambda name: url_for("static", filename=name, v=hashes[name])
+
+
+def _headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    if request.endpoint == "static" and response.status_code == 200 and "v" in request.args:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+def _for_programs() -> bool:
+    return request.blueprint == "api" or request.path.startswith("/api/")
+
+
+def _unaskable(error: ControlUnavailable) -> ResponseReturnValue:
+    if _for_programs():
+        return {"error": UNASKABLE}, 503
+    why = str(error) if current_user.is_authenticated else ""
+    page = render_template("unaskable.html", said=UNASKABLE, why=why, **pages.frame())
+    return page, 200 if pages.partial() else 503
+
+
+def _too_often(_error: TooManyRequests) -> ResponseReturnValue:
+    flash("Too many attempts. Please wait a minute.")
+    return render_template("login.html", form=login.LoginForm(formdata=None)), 429, {"Retry-After": "60"}
+
+
+def _forged(_error: CSRFError) -> ResponseReturnValue:
+    flash("This page was open for too long. Please try again.")
+    return render_template("login.html", form=login.LoginForm(formdata=None)), 400
+
+
+def _wrong(error: HTTPException) -> ResponseReturnValue:
+    if _for_programs():
+        return {"error": error.name}, error.code or 500
+    return render_template("wrong.html", name=error.name, code=error.code), error.code or 500

@@ -1,0 +1,56 @@
+"""Values as pieces of HTML: moments, ages, untrusted text.
+
+Knows: `<time>`, `<bdi>`, escaping.
+Does not know: pages, requests.
+"""
+
+from datetime import UTC, datetime
+
+from flask import Flask
+from markupsafe import Markup
+
+from backupmx.core import words as common
+from webui import words
+
+REPLY_LIMIT = 240
+"""Characters of a reply in a list; the message's own page shows more."""
+TEXT_LIMIT = 4000
+"""Characters of anything that a stranger wrote, wherever it stands."""
+
+
+def untrusted(text: str, limit: int = TEXT_LIMIT) -> Markup:
+    """A stranger's words: escaped, no longer than `limit`, and without influence on the text around them."""
+    return Markup("<bdi>{}</bdi>").format(words.visible(words.clipped(text, limit)))
+
+
+def time(at: datetime, said: str) -> Markup:
+    """A moment, said in some words; the exact time as a title."""
+    exact = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, words.moment(at), said)
+
+
+def age(since: datetime, now: datetime) -> Markup:
+    """How long ago."""
+    return time(since, common.age(since, now))
+
+
+def left(until: datetime, now: datetime) -> Markup:
+    """How long from now."""
+    return time(until, common.span(until - now) if until > now else "none")
+
+
+def on_clock(at: datetime, now: datetime) -> Markup:
+    """When, by the clock."""
+    return time(at, words.clock(at, now))
+
+
+def sender(address: str, limit: int = TEXT_LIMIT) -> Markup:
+    """A reverse-path; the null one is told apart from a missing one."""
+    return untrusted(address, limit) if address else Markup('<span class="null">&lt;&gt; (a notification)</span>')
+
+
+def teach(app: Flask) -> None:
+    """Let the templates use all this."""
+    app.jinja_env.filters.update(untrusted=untrusted, time=time, age=age, left=left, on_clock=on_clock, sender=sender)
+    app.jinja_env.filters.update(size=common.size, messages=common.messages)
+    app.jinja_env.globals.update(words=words, sentences=common.sentences)
