@@ -38,7 +38,7 @@ def told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
 def shown(value: object) -> str:
     """A value nearly as TOML has it, short and free of control characters."""
     text = json.dumps(value, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _key(location: tuple[int | str, ...]) -> str:

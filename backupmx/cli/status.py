@@ -19,11 +19,11 @@ EVERY_S = 2.0
 COLUMNS = (
     Column("DOMAIN"),
     Column("PRIMARY"),
-    Column("SINCE", whole=False),
+    Column("SINCE"),
     Column("WAITING", number=True),
     Column("SIZE", number=True),
     Column("OLDEST"),
-    Column("NEXT ATTEMPT"),
+    Column("NEXT"),
     Column("HELD", number=True),
     Column("QUARANTINED", number=True),
 )
@@ -81,7 +81,9 @@ def _live(client: "ControlClient") -> None:
             try:
                 found = _ask(client)
                 errors = [Text(plain(line)) for line in _errors(found)]
-                live.update(Group(Text(words.sentence(found)), table(COLUMNS, _rows(found)), *errors), refresh=True)
+                live.update(
+                    Group(Text(words.sentence(found)), table(COLUMNS, _rows(found), live.console.width), *errors), refresh=True
+                )
             except ControlUnavailable as error:
                 live.update(Text(plain(str(error)), style="bold red"), refresh=True)
             time.sleep(EVERY_S)

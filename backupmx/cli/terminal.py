@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 BATCH = 500
 """Rows laid out together: what a listing holds in memory."""
+GAP = 2
+NARROW = 20
+"""Characters that are left of a column that may be cut short."""
 STYLES = {
     "up": "green",
     "down": "bold red",
@@ -30,7 +33,7 @@ class Column:
     head: str
     number: bool = False
     whole: bool = True
-    """Never broken into two lines, however narrow the terminal is."""
+    """Never cut short, however narrow the terminal is; `queue show` and `--json` have the rest of the others."""
 
 
 def plain(text: str) -> str:
@@ -64,7 +67,9 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None
 
         console = Console(highlight=False, markup=False, emoji=False)
         while batch := list(islice(left, BATCH)):
-            console.print(table(columns, batch))
+            drawn = table(columns, batch, console.width)
+            # where even that is too wide the terminal breaks the lines: better than a row of ellipses
+            console.print(drawn, width=max(console.width, drawn.width or 0), crop=False)
         return
     first = list(islice(left, BATCH))
     heads = [column.head for column in columns]
@@ -77,16 +82,21 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None
         print("  ".join(cells).rstrip())
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> "Table":
-    """For a terminal."""
-    from rich import box  # noqa: PLC0415
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], room: int) -> "Table":
+    """For a terminal of `room` characters: one line a row; what may be cut short shares what the rest leaves."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column.head, justify="right" if column.number else "left", no_wrap=column.whole, overflow="fold")
-    for row in rows:
-        # a Text is taken as it is: no markup in it is obeyed
-        drawn.add_row(*(Text(plain(cell), style=STYLES.get(cell, "")) for cell in row))
+    # a Text is taken as it is: no markup in it is obeyed
+    cells = [[Text(plain(cell), style=STYLES.get(cell, ""), overflow="ellipsis") for cell in row] for row in rows]
+    widths = [max([len(column.head), *(row[n].cell_len for row in cells)]) for n, column in enumerate(columns)]
+    taken = sum(width + GAP if column.whole else GAP for width, column in zip(widths, columns, strict=True))
+    share = (room - taken) // max(1, sum(not column.whole for column in columns))
+    drawn = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for width, column in zip(widths, columns, strict=True):
+        fitting = width if column.whole else min(width, max(NARROW, share))
+        drawn.add_column(column.head, justify="right" if column.number else "left", no_wrap=True, width=fitting)
+    for row in cells:
+        drawn.add_row(*row)
+    drawn.width = sum((column.width or 0) + GAP for column in drawn.columns) - GAP
     return drawn

@@ -1,0 +1,34 @@
+"""The command line beside a running control server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from control.house import House, running
+
+from backupmx.cli.main import root
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A spool with a control server on it, and a configuration that leads there."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "b.toml").write_text(
+        f'hostname = "mx2.example.net"\nspool = "{tmp_path}/spool"\n[control]\nsocket = "{tmp_path}/c.sock"\n'
+        '[domain."one.example"]\n[domain."two.example"]\nholding_window = "3d"\n'
+    )
+    with running(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def run(house: House) -> Run:
+    """`backupmx …`, with this house's configuration."""
+
+    def run(*arguments: str, typed: str | None = None) -> Result:
+        return CliRunner().invoke(root, arguments, input=typed, env={"BACKUPMX_CONFIG": str(house.path / "b.toml")})
+
+    return run

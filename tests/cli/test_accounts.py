@@ -1,0 +1,69 @@
+"""`backupmx user …` and `backupmx token …`: they work on the file, and a running server sees it."""
+
+import json
+
+import argon2
+import pytest
+from control.house import House
+
+from backupmx.control.protocol import CheckToken, Done, Refused
+from cli.conftest import Run
+
+
+def test_a_user_is_added_changed_listed_and_removed(house: House, run: Run) -> None:
+    """The least role unless more is given."""
+    assert run("user", "add", "alice", "--password-stdin", typed="correct horse\n").exit_code == 0
+    assert json.loads(run("user", "list", "--json").stdout) == {"name": "alice", "role": "viewer"}
+    changed = run("user", "add", "alice", "--role", "admin", "--password-stdin", typed="battery staple")
+    assert changed.stderr == "backupmx: user alice: changed, admin\n"
+    assert run("user", "list").stdout.split() == ["NAME", "ROLE", "alice", "admin"]
+    found = house.accounts.find("alice")
+    assert found is not None
+    assert argon2.PasswordHasher().verify(found.password_hash, "battery staple")
+    assert run("user", "remove", "alice").exit_code == 0
+    assert run("user", "remove", "alice").exit_code == 1
+    assert run("user", "list").stdout == ""
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(house: House, run: Run) -> None:
+    """On the terminal."""
+    done = run("user", "add", "alice", typed="correct horse\ncorrect horse\n")
+    assert done.exit_code == 0
+    assert "correct horse" not in done.output
+    assert house.accounts.find("alice") is not None
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "short\n"])
+def test_a_password_that_protects_nothing_is_refused(house: House, run: Run, typed: str) -> None:
+    """Exit 1, and there is no such user."""
+    assert run("user", "add", "alice", "--password-stdin", typed=typed).exit_code == 1
+    assert house.accounts.users() == ()
+
+
+def test_a_name_that_is_none_is_a_usage_error(house: House, run: Run) -> None:
+    """I7: names reach logs and pages."""
+    assert run("user", "add", "a\x1b[31m", "--password-stdin", typed="correct horse\n").exit_code == 2
+    assert run("token", "create", "a b").exit_code == 2
+
+
+def test_a_token_is_printed_once_and_alone(house: House, run: Run) -> None:
+    """`TOKEN=$(backupmx token create grafana)` works at once, until it is revoked."""
+    made = run("token", "create", "grafana")
+    assert made.exit_code == 0
+    (token,) = made.stdout.splitlines()
+    assert house.client.ask(CheckToken(token)) == Done()
+    assert run("token", "create", "grafana").exit_code == 1
+    listed = run("token", "list", "--json").stdout
+    assert json.loads(listed)["name"] == "grafana"
+    assert token not in listed + run("token", "list").stdout
+    assert run("token", "revoke", "grafana").exit_code == 0
+    assert run("token", "revoke", "grafana").exit_code == 1
+    assert isinstance(house.client.ask(CheckToken(token)), Refused)
+
+
+def test_a_spoilt_accounts_file_is_one_clear_line(house: House, run: Run) -> None:
+    """Exit 1, nothing overwritten."""
+    (house.path / "spool" / "accounts.json").write_text("{")
+    done = run("user", "list")
+    assert done.exit_code == 1
+    assert "is no accounts file" in done.stderr

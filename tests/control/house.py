@@ -1,0 +1,129 @@
+"""A control server over a real spool, in a loop of its own, for tests that ask from outside."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from backupmx.control.accounts import Accounts
+from backupmx.control.client import ControlClient
+from backupmx.control.metrics import exposition
+from backupmx.control.server import ControlServer
+from backupmx.core import ids
+from backupmx.core.ids import MessageId
+from backupmx.core.message import Client, Envelope, Recipient
+from backupmx.core.outcome import Deferred, Failed, Reply
+from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
+from control.standin import StandIn as MemorySpool
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=2)
+UP = Primary(PrimaryState.UP)
+WINDOWS = {"one.example": timedelta(days=10), "two.example": timedelta(days=3)}
+
+
+def an_id(number: int) -> MessageId:
+    """Ids in the order of their numbers; those of one block of 32 differ in the last letter alone."""
+    return ids.encode(((0x0197 << 112) + number).to_bytes(16))
+
+
+@dataclass
+class House:
+    """A spool, a control server on it, and what the server asked of the house around it."""
+
+    path: Path
+    spool: Any = field(default_factory=MemorySpool)
+    problems: tuple[str, ...] = ()
+    woken: int = 0
+    primary: Primary = UP
+    logged: Sequence[Mapping[str, Any]] = ()
+    loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def client(self) -> ControlClient:
+        return ControlClient(self.path / "c.sock", timeout_s=20)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.path / "spool" / "accounts.json")
+
+    def status(self) -> Status:
+        views = {name: DomainView(self.primary, None, window) for name, window in WINDOWS.items()}
+        return compose("1.0", "mx2.example.net", NOW, self.spool.census(), views)
+
+    def server(self, **other: Any) -> ControlServer:
+        return ControlServer(
+            **{
+                "path": self.path / "c.sock",
+                "spool": self.spool,
+                "status": self.status,
+                "wake": self._wake,
+                "reload": lambda: self.problems,
+                "metrics": lambda: exposition(self.status(), self.spool.stats()),
+                "clock": lambda: NOW,
+                "accounts": self.accounts,
+                "windows": WINDOWS,
+            }
+            | other
+        )
+
+    def do(self, work: Any) -> Any:
+        """Run a coroutine where the server runs."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+    def take(
+        self,
+        number: int,
+        sender: str = "sender@elsewhere.example",
+        to: tuple[str, ...] = ("user@one.example",),
+        arrived: datetime = NOW,
+        helo: str = "client.example",
+    ) -> MessageId:
+        """A message comes in."""
+
+        async def accept() -> None:
+            intake = self.spool.intake(an_id(number))
+            await intake.write(b"Subject: x\r\n\r\n" + b"x" * number + b"\r\n")
+            recipients = tuple(Recipient(address, address.rpartition("@")[2]) for address in to)
+            await intake.commit(Envelope(sender, recipients, Client("192.0.2.1", helo)), arrived)
+
+        self.do(accept())
+        return an_id(number)
+
+    def try_all(self, said: str, fail: bool = False, domain: str = "one.example") -> None:
+        """The courier attempts everything that is due; the primary says this to each recipient."""
+
+        async def attempt() -> None:
+            outcome = (Failed if fail else Deferred)(Reply(550 if fail else 451, said), "mail.example")
+            for lease in await self.spool.lease(domain, "courier", NOW, NOW + timedelta(minutes=10), 100):
+                await self.spool.settle(lease, dict.fromkeys(lease.recipients, outcome), NOW, NOW + timedelta(minutes=5))
+
+        self.do(attempt())
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+
+@contextmanager
+def running(path: Path) -> Iterator[House]:
+    """The house, with its server taking connections."""
+    house = House(path, loop=asyncio.new_event_loop())
+    thread = threading.Thread(target=house.loop.run_forever)
+    thread.start()
+    server = house.server()
+    # what the server logs must not mix with what the command line prints beside it
+    try:
+        with capture_logs() as house.logged:
+            house.do(server.start())
+            yield house
+            house.do(server.stop())
+    finally:
+        house.loop.call_soon_threadsafe(house.loop.stop)
+        thread.join(20)
+        house.loop.close()

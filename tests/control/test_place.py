@@ -1,0 +1,48 @@
+"""Where the control socket stands: a stale one is replaced, a live one never."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from backupmx.control.protocol import GetStatus, StatusAnswer
+from backupmx.errors import ControlTaken
+from control.house import House
+
+
+async def test_a_live_socket_is_not_taken_over(house: House) -> None:
+    """The instance that answers goes on answering."""
+    with pytest.raises(ControlTaken, match="another instance answers there"):
+        await house.server().start()
+    assert isinstance(house.client.ask(GetStatus()), StatusAnswer)
+
+
+async def test_what_a_killed_instance_left_is_replaced_and_a_stop_leaves_nothing(tmp_path: Path) -> None:
+    """Start after `kill -9` needs no hand; its directory is made when it is missing."""
+    path = tmp_path / "run" / "c.sock"
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    server = House(tmp_path).server(path=path)
+    await server.start()
+    await server.stop()
+    assert not path.exists()
+    path.parent.rmdir()
+    await server.start()
+    assert path.is_socket()
+    await server.stop()
+
+
+async def test_a_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    """Nothing of anybody else's is deleted."""
+    (tmp_path / "c.sock").write_text("precious")
+    with pytest.raises(ControlTaken, match="is no socket"):
+        await House(tmp_path).server().start()
+    assert (tmp_path / "c.sock").read_text() == "precious"
+
+
+async def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    """With the system's reason."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ControlTaken, match=r"Not a directory|File exists"):
+        await House(tmp_path).server(path=tmp_path / "file" / "c.sock").start()
