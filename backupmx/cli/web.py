@@ -12,6 +12,6 @@ from backupmx.cli.options import config_option, settings
 def web() -> None:
     """Show the status page, in a process of its own."""
     found = settings()
-    from webui import serve  # noqa: PLC0415 - Flask and gunicorn
+    from webui.serve import run  # noqa: PLC0415 - Flask and gunicorn
 
-    sys.exit(serve.run(found.web.listen, found.control.socket))
+    sys.exit(run(found.web.listen, found.control.socket))

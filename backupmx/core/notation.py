@@ -66,11 +66,12 @@ def endpoint(text: object, default_port: int | None = None) -> Endpoint:
         if not bracket or rest[:1] not in ("", ":") or ":" not in host:
             raise ValueError(allowed)
         port = rest[1:]
-    elif text.count(":") == 1:
+    elif ":" in text:
+        # without brackets the end of an IPv6 address could be a port: it is refused, with its colons in `port`
         host, _, port = text.partition(":")
     if not port and (default_port is None or text.endswith(":")):
         raise ValueError(allowed)
-    if port and not (port.isdecimal() and port.isascii() and int(port) <= 65535):
+    if port and not (port.isdecimal() and port.isascii() and len(port) <= 5 and int(port) <= 65535):
         raise ValueError(f"{allowed}, with a port from 1 to 65535")
     return Endpoint(_host(host, allowed), int(port) if port else default_port or 0)
 

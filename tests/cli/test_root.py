@@ -166,3 +166,18 @@ def test_watch_goes_on_until_ctrl_c(house: House, options: tuple[str, ...]) -> N
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, b"")
+
+
+def test_watch_draws_in_place_on_a_terminal(house: House) -> None:
+    """With the same sentence as the page; Ctrl-C ends it with exit 0."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "BACKUPMX_CONFIG": str(house.path / "b.toml")}
+    process = subprocess.Popen([*BACKUPMX, "status", "--watch"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    sent = b""
+    while b"two.example" not in sent:
+        sent += os.read(ours, 65536)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    os.close(ours)
+    assert b"All is well" in sent

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from structlog.testing import capture_logs
 
 from backupmx.control.accounts import Accounts
@@ -113,7 +114,7 @@ class House:
 @contextmanager
 def running(path: Path) -> Iterator[House]:
     """The house, with its server taking connections."""
-    house = House(path, loop=asyncio.new_event_loop())
+    house = House(path, loop=uvloop.new_event_loop())
     thread = threading.Thread(target=house.loop.run_forever)
     thread.start()
     server = house.server()
