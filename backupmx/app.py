@@ -20,6 +20,7 @@ from backupmx import config
 from backupmx.config import Settings
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
 from backupmx.spool import layout
+from backupmx.spool.verify import Finding, verify
 from backupmx.spool.store import LmdbSpool
 from backupmx.supervisor import Role, Supervisor, notify
 from backupmx.watch import log
@@ -47,9 +48,9 @@ def serve(path: Path, log_format: log.Format) -> int:
         house.close()
 
 
-def verify_spool(settings: Settings) -> Iterator[layout.Finding]:
+def verify_spool(settings: Settings) -> Iterator[Finding]:
     """What `backupmx spool verify` reads, with or without a running server."""
-    return layout.verify(settings.spool)
+    return verify(settings.spool)
 
 
 def _say(problems: Sequence[str], status: int) -> int:

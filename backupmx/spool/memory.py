@@ -1,0 +1,206 @@
+"""The in-memory fake: the same promises as the LMDB store, but that of surviving a crash.
+
+Knows: the same steps between states.
+Does not know: disks.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+from msgspec.structs import replace
+
+from backupmx.core import ids
+from backupmx.core.ids import MessageId
+from backupmx.core.message import Envelope, Lease, Message, Schedule, State
+from backupmx.core.outcome import Outcome
+from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
+from backupmx.errors import MessageDamaged, SpoolFull
+from backupmx.spool import keys, states
+
+
+class MemoryIntake:
+    """Invisible until `commit` returns."""
+
+    def __init__(self, spool: "MemorySpool", id: MessageId) -> None:
+        self.id = id
+        self._spool = spool
+        self._parts: list[bytes] = []
+
+    async def write(self, chunk: bytes) -> None:
+        """See `ports.Intake`."""
+        self._parts.append(chunk)
+        if sum(map(len, self._parts)) > self._spool.room():
+            raise SpoolFull("no room in the spool")
+
+    async def commit(self, envelope: Envelope, arrived: datetime) -> None:
+        """See `ports.Intake`."""
+        content = b"".join(self._parts)
+        if len(content) > self._spool.room():
+            raise SpoolFull("no room in the spool")
+        message = Message(
+            id=self.id,
+            arrived=arrived,
+            size=len(content),
+            chunks=1,
+            digest=blake2b(content, digest_size=16).digest(),
+            envelope=envelope,
+            schedule={recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients},
+        )
+        self._spool.contents[self.id] = content
+        self._spool.messages[self.id] = message
+
+    async def abandon(self) -> None:
+        """See `ports.Intake`."""
+        self._parts = []
+
+
+class MemorySpool:
+    """Holds mail until the process ends; see `ports.Spool`."""
+
+    def __init__(self, capacity: int = 2**40) -> None:
+        self.messages: dict[MessageId, Message] = {}
+        self.contents: dict[MessageId, bytes] = {}
+        self.capacity = capacity
+
+    def room(self) -> int:
+        """See `ports.Spool`."""
+        return max(0, self.capacity - sum(map(len, self.contents.values())))
+
+    def intake(self, id: MessageId) -> MemoryIntake:
+        """See `ports.Spool`."""
+        return MemoryIntake(self, id)
+
+    def _put(self, id: MessageId, new: Message | None) -> None:
+        if new is None:
+            del self.messages[id], self.contents[id]
+        else:
+            self.messages[id] = new
+
+    def _dues(self, domain: str) -> list[tuple[datetime, MessageId]]:
+        return sorted(
+            (message.schedule[domain].due, id)
+            for id, message in self.messages.items()
+            if domain in message.schedule and not message.hold and not message.damage
+        )
+
+    async def lease(self, domain: str, owner: str, now: datetime, until: datetime, limit: int) -> tuple[Lease, ...]:
+        """See `ports.Spool`."""
+        leases = []
+        for due, id in self._dues(domain)[:limit]:
+            if due <= now:
+                new = states.leased(self.messages[id], domain, owner, until)
+                self._put(id, new)
+                leases.append(Lease(new, domain, new.pending(domain), owner, until))
+        return tuple(leases)
+
+    async def settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+        """See `ports.Spool`."""
+        old = self.messages.get(lease.message.id)
+        if old is not None:
+            self._put(old.id, states.settled(old, lease.domain, outcomes, now, due))
+
+    async def set_aside(self, id: MessageId, damage: str) -> None:
+        """See `ports.Spool`."""
+        self._change([id], lambda message: replace(message, damage=damage))
+
+    def content(self, id: MessageId) -> Iterator[bytes]:
+        """See `ports.Spool`."""
+        message = self.messages.get(id)
+        if message is None:
+            raise MessageDamaged(f"{id}: no such message")
+        content = self.contents[id]
+        if blake2b(content, digest_size=16).digest() != message.digest:
+            raise MessageDamaged(f"{id}: the content does not match its digest")
+        yield content
+
+    def next_due(self, domain: str) -> datetime | None:
+        """See `ports.Spool`."""
+        return next((due for due, _ in self._dues(domain)), None)
+
+    async def expire(self, domain: str, before: datetime, now: datetime, limit: int) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        late = [
+            id
+            for id, message in sorted(self.messages.items())
+            if message.state(domain) in (State.WAITING, State.LEASED) and domain in message.schedule and message.arrived < before
+        ][:limit]
+        return self._change(late, lambda message: states.expired(message, domain, now))
+
+    async def reclaim(self, owner: str, now: datetime) -> int:
+        """See `ports.Spool`."""
+        found = [
+            (id, domain)
+            for id, message in self.messages.items()
+            if not message.hold and not message.damage
+            for domain, entry in message.schedule.items()
+            if entry.owner == owner
+        ]
+        for id, domain in found:
+            self._put(id, states.reclaimed(self.messages[id], domain, now))
+        return len(found)
+
+    async def hold(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        return self._change(ids_, lambda message: states.held(message, by, why, now))
+
+    async def release(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        return self._change(ids_, lambda message: states.released(message, now))
+
+    async def retry(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        return self._change(ids_, lambda message: states.hurried(message, now))
+
+    async def remove(self, ids_: Sequence[MessageId]) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        found = tuple(id for id in dict.fromkeys(ids_) if id in self.messages)
+        for id in found:
+            self._put(id, None)
+        return found
+
+    def _change(self, ids_: Sequence[MessageId], step: Callable[[Message], Message | None]) -> tuple[MessageId, ...]:
+        changed = []
+        for id in ids_:
+            old = self.messages.get(id)
+            new = step(old) if old else None
+            if new is not None:
+                self._put(id, new)
+                changed.append(id)
+        return tuple(changed)
+
+    def census(self) -> Census:
+        """See `ports.Spool`."""
+        total: dict[State, Count] = {}
+        domains: dict[str, dict[State, Count]] = {}
+        for _, message in sorted(self.messages.items()):
+            places = [(total, None)] + [(domains.setdefault(name, {}), name) for name in keys.domains(message)]
+            for counts, name in places:
+                state = keys.BY_LETTER[keys.STATES[message.state(name)]]
+                old = counts.get(state, Count(0, 0, message.arrived))
+                counts[state] = Count(old.messages + 1, old.bytes + message.size, old.oldest)
+        return Census(total, domains)
+
+    def get(self, id: MessageId) -> Message | None:
+        """See `ports.Spool`."""
+        return self.messages.get(id)
+
+    def page(self, wanted: Filter, after: MessageId | None = None, limit: int = 50) -> Page:
+        """See `ports.Spool`."""
+        found = [
+            message
+            for id, message in sorted(self.messages.items(), reverse=True)
+            if (after is None or id < after) and states.matches(wanted, message)
+        ]
+        more = len(found) > limit
+        return Page(tuple(found[:limit]), found[limit - 1].id if more else None)
+
+    def matching(self, prefix: str, limit: int = 2) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        ids.abbreviation_range(prefix)
+        return tuple(id for id in sorted(self.messages) if id.startswith(prefix.upper()))[:limit]
+
+    def stats(self) -> SpoolStats:
+        """See `ports.Spool`."""
+        used = self.capacity - self.room()
+        return SpoolStats(0, self.capacity, used, used, self.room(), 0, self.room(), 0)

@@ -1,0 +1,105 @@
+"""One write transaction: a message's record, its index entries and the counters always move together.
+
+Knows: the databases and their keys.
+Does not know: why a message moves.
+"""
+
+from dataclasses import dataclass
+
+import lmdb
+import msgspec
+
+from backupmx.core.message import Message
+from backupmx.spool import keys
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Message).decode
+PAGE = 4096
+HEADER = 16
+
+
+def pages(length: int) -> int:
+    """Pages that one chunk takes in the map."""
+    return (length + HEADER + PAGE - 1) // PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The databases of one environment."""
+
+    meta: lmdb._Database
+    message: lmdb._Database
+    chunk: lmdb._Database
+    due: lmdb._Database
+    lease: lmdb._Database
+    lane: lmdb._Database
+    count: lmdb._Database
+    unfinished: lmdb._Database
+
+
+class Transaction:
+    """A write transaction, with its counters summed up until the end."""
+
+    def __init__(self, txn: lmdb.Transaction, tables: Tables) -> None:
+        self.txn = txn
+        self.tables = tables
+        self._counts: dict[bytes, list[int]] = {}
+        self._pages = 0
+
+    def get(self, id: bytes) -> Message | None:
+        """One record."""
+        raw = self.txn.get(id, db=self.tables.message)
+        return None if raw is None else decode(raw)
+
+    def move(self, id: bytes, old: Message | None, new: Message | None) -> None:
+        """Bring record, indexes and counters from one state to the next."""
+        before, after = keys.Entries(old, id), keys.Entries(new, id)
+        put, delete, tables = self.txn.put, self.txn.delete, self.tables
+        for key in before.dues.keys() - after.dues.keys():
+            delete(key, db=tables.due)
+        for key, owner in after.dues.items():
+            if before.dues.get(key) != owner:
+                put(key, owner, db=tables.due)
+        for key in before.leases - after.leases:
+            delete(key, db=tables.lease)
+        for key in after.leases - before.leases:
+            put(key, b"", db=tables.lease)
+        size = (old or new).size  # type: ignore[union-attr]
+        for key in before.lanes - after.lanes:
+            delete(key + id, db=tables.lane)
+            self._count(key, -1, -size)
+        for key in after.lanes - before.lanes:
+            put(key + id, b"", db=tables.lane)
+            self._count(key, 1, size)
+        if new is not None:
+            put(id, encode(new), db=tables.message)
+        elif old is not None:
+            delete(id, db=tables.message)
+            self.drop_chunks(id)
+
+    def put_chunk(self, id: bytes, number: int, content: bytes) -> None:
+        """Store one piece of content."""
+        self.txn.put(keys.chunk(id, number), content, db=self.tables.chunk)
+        self._pages += pages(len(content))
+
+    def drop_chunks(self, id: bytes) -> None:
+        """Delete all content of a message."""
+        with self.txn.cursor(self.tables.chunk) as cursor:
+            found = cursor.set_range(id)
+            while found and cursor.key()[: keys.ID] == id:
+                self._pages -= pages(len(cursor.value()))
+                found = cursor.delete()
+
+    def _count(self, key: bytes, messages: int, octets: int) -> None:
+        sums = self._counts.setdefault(key, [0, 0])
+        sums[0] += messages
+        sums[1] += octets
+
+    def finish(self) -> None:
+        """Write the counters: once for the whole batch."""
+        if self._pages:
+            self._counts[b"pages"] = [self._pages, 0]
+        for key, (messages, octets) in self._counts.items():
+            raw = self.txn.get(key, db=self.tables.count)
+            m, o = msgspec.msgpack.decode(raw) if raw else (0, 0)
+            self.txn.put(key, msgspec.msgpack.encode((m + messages, o + octets)), db=self.tables.count)

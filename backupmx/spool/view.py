@@ -1,0 +1,178 @@
+"""What can be read of the LMDB store, in short read transactions.
+
+Knows: databases, cursors.
+Does not know: how anything is written.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import lmdb
+import msgspec
+
+from backupmx.core import ids
+from backupmx.core.ids import MessageId
+from backupmx.core.message import Message, State
+from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
+from backupmx.errors import MessageDamaged
+from backupmx.spool import keys, layout, states
+from backupmx.spool.intake import DIGEST
+from backupmx.spool.transaction import PAGE, Tables, decode
+
+HEADROOM = 0.1
+"""Part of the map that new mail may not use: deleting needs free pages too."""
+LOOK = 1000
+"""Records that one page of a filtered listing may look at."""
+
+
+class View:
+    """The reading half of a spool."""
+
+    def __init__(self, path: Path, env: lmdb.Environment, reserve: int) -> None:
+        self._path = path
+        self._env = env
+        self._reserve = reserve
+        self._map_size = int(env.info()["map_size"])
+        self._tables: Tables = layout.tables(env)
+
+    def room(self) -> int:
+        """The map keeps room for deleting, the disk keeps its reserve; pages that are free inside the file count."""
+        used = self._used()
+        disk = os.statvfs(self._path)
+        file_size = (self._path / "data.mdb").stat().st_size
+        on_disk = disk.f_bavail * disk.f_frsize - self._reserve + max(0, file_size - used)
+        in_map = int(self._map_size * (1 - HEADROOM)) - used
+        return max(0, min(on_disk, in_map))
+
+    def _used(self) -> int:
+        with self._env.begin() as txn:
+            raw = txn.get(b"pages", db=self._tables.count)
+            pages = msgspec.msgpack.decode(raw)[0] if raw else 0
+            for table in (self._tables.message, self._tables.due, self._tables.lane):
+                stat = txn.stat(table)
+                pages += stat["leaf_pages"] + stat["branch_pages"]
+        return int(pages) * PAGE
+
+    def next_due(self, domain: str) -> datetime | None:
+        """See `ports.Spool`."""
+        prefix = domain.encode() + b"\0"
+        with self._env.begin() as txn, txn.cursor(self._tables.due) as cursor:
+            if not cursor.set_range(prefix) or not key_of(cursor).startswith(prefix):
+                return None
+            return keys.moment(int.from_bytes(key_of(cursor)[len(prefix) : len(prefix) + 8]))
+
+    def content(self, id: MessageId) -> Iterator[bytes]:
+        """See `ports.Spool`."""
+        message = self.get(id)
+        if message is None:
+            raise MessageDamaged(f"{id}: no such message")
+        raw, digest, size = ids.decode(id), hashlib.blake2b(digest_size=DIGEST), 0
+        for number in range(message.chunks):
+            with self._env.begin() as txn:
+                chunk = txn.get(keys.chunk(raw, number), db=self._tables.chunk)
+            if chunk is None:
+                raise MessageDamaged(f"{id}: chunk {number} is missing")
+            digest.update(chunk)
+            size += len(chunk)
+            if number == message.chunks - 1 and (size != message.size or digest.digest() != message.digest):
+                raise MessageDamaged(f"{id}: the content does not match its digest")
+            yield chunk
+
+    def census(self) -> Census:
+        """See `ports.Spool`."""
+        total: dict[State, Count] = {}
+        domains: dict[str, dict[State, Count]] = {}
+        with self._env.begin() as txn, txn.cursor(self._tables.count) as counts:
+            for key, raw in counts:
+                state = keys.BY_LETTER.get(key[:1])
+                messages, octets = msgspec.msgpack.decode(raw)
+                if state is None or not key.endswith(b"\0") or not messages:
+                    continue
+                domain = key[1:-1].decode()
+                count = Count(messages, octets, self._oldest(txn, key))
+                (domains.setdefault(domain, {}) if domain else total)[state] = count
+        return Census(total, domains)
+
+    def _oldest(self, txn: lmdb.Transaction, lane: bytes) -> datetime | None:
+        with txn.cursor(self._tables.lane) as cursor:
+            if not cursor.set_range(lane) or not key_of(cursor).startswith(lane):
+                return None
+            raw = txn.get(key_of(cursor)[-keys.ID :], db=self._tables.message)
+            return decode(raw).arrived if raw else None
+
+    def get(self, id: MessageId) -> Message | None:
+        """See `ports.Spool`."""
+        with self._env.begin() as txn:
+            raw = txn.get(ids.decode(id), db=self._tables.message)
+        return None if raw is None else decode(raw)
+
+    def page(self, wanted: Filter, after: MessageId | None = None, limit: int = 50) -> Page:
+        """See `ports.Spool`."""
+        found: list[Message] = []
+        looked = 0
+        last: MessageId | None = None
+        with self._env.begin() as txn:
+            for id in self._newest_first(txn, wanted, after):
+                if len(found) >= limit or looked >= LOOK:
+                    return Page(tuple(found), last)
+                looked += 1
+                raw = txn.get(id, db=self._tables.message)
+                if raw is None:
+                    continue
+                message = decode(raw)
+                last = message.id
+                if states.matches(wanted, message):
+                    found.append(message)
+        return Page(tuple(found), None)
+
+    def _newest_first(self, txn: lmdb.Transaction, wanted: Filter, after: MessageId | None) -> Iterator[bytes]:
+        start = ids.decode(after) if after else None
+        if wanted.state is None:
+            prefix, table = b"", self._tables.message
+        else:
+            prefix, table = keys.lane(keys.STATES[wanted.state], wanted.domain or ""), self._tables.lane
+        with txn.cursor(table) as cursor:
+            there = cursor.set_range(prefix + start) if start else cursor.set_range(prefix + keys.LAST)
+            there = cursor.prev() if there else cursor.last()
+            while there and key_of(cursor).startswith(prefix):
+                id = key_of(cursor)[-keys.ID :]
+                if start is None or id < start:
+                    yield id
+                there = cursor.prev()
+
+    def matching(self, prefix: str, limit: int = 2) -> tuple[MessageId, ...]:
+        """See `ports.Spool`."""
+        low, high = ids.abbreviation_range(prefix)
+        found: list[MessageId] = []
+        with self._env.begin() as txn, txn.cursor(self._tables.message) as cursor:
+            there = cursor.set_range(low)
+            while there and key_of(cursor) <= high and len(found) < limit:
+                found.append(ids.encode(key_of(cursor)))
+                there = cursor.next()
+        return tuple(found)
+
+    def stats(self) -> SpoolStats:
+        """See `ports.Spool`."""
+        disk = os.statvfs(self._path)
+        with self._env.begin() as txn:
+            unfinished = txn.stat(self._tables.unfinished)["entries"]
+        return SpoolStats(
+            layout=layout.VERSION,
+            map_size=self._map_size,
+            map_used=self._used(),
+            file_size=(self._path / "data.mdb").stat().st_size,
+            disk_free=disk.f_bavail * disk.f_frsize,
+            reserve=self._reserve,
+            room=self.room(),
+            unfinished=unfinished,
+        )
+
+
+def key_of(cursor: lmdb.Cursor) -> bytes:
+    """The library's types leave open whether views are handed out; we never ask for them."""
+    key = cursor.key()
+    assert isinstance(key, bytes)
+    return key

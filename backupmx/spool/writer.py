@@ -1,0 +1,148 @@
+"""Group commit: one thread, one transaction for everything that has come together, one sync for all of it.
+
+Knows: threads, LMDB's write transaction and its errors.
+Does not know: what the commands do.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import lmdb
+
+from backupmx.errors import SpoolError, SpoolFull, SpoolUnusable
+from backupmx.spool.transaction import Tables, Transaction
+
+T = TypeVar("T")
+Command = Callable[[Transaction], T]
+
+
+class _Job(Generic[T]):
+    __slots__ = ("command", "error", "future", "result")
+
+    def __init__(self, command: Command[T], future: "asyncio.Future[T]") -> None:
+        self.command = command
+        self.future = future
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class Writer:
+    """Runs commands in the order they came, many in one durable transaction."""
+
+    def __init__(self, env: lmdb.Environment, tables: Tables, on_commit: Callable[[float], None] | None) -> None:
+        self._env = env
+        self._tables = tables
+        self._on_commit = on_commit
+        self._jobs: deque[_Job[Any]] = deque()
+        self._wanted = threading.Semaphore(0)
+        self._idle = True
+        self._closing = False
+        self._broken: str | None = None
+        self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
+        self._thread.start()
+
+    async def do(self, command: Command[T]) -> T:
+        """Wait until the command is durable. It is carried out also when the caller is cancelled."""
+        if self._broken or self._closing:
+            raise SpoolUnusable(self._broken or "the spool is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.append(_Job(command, future))
+        if self._idle:
+            self._idle = False
+            self._wanted.release()
+        return await asyncio.shield(future)
+
+    def close(self) -> None:
+        """Finish what was asked, then end the thread."""
+        self._closing = True
+        self._wanted.release()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.acquire()
+            while self._jobs:
+                self._commit()
+            self._idle = True
+            # a job that came between the last look and the line above released nothing
+            if self._jobs:
+                self._idle = False
+                self._wanted.release()
+            elif self._closing:
+                return
+
+    def _commit(self) -> None:
+        done: list[_Job[Any]] = []
+        try:
+            began = time.perf_counter()
+            with self._env.begin(write=True) as txn:
+                # taken only now: what came while another process held the lock shares this sync
+                done = self._take()
+                self._carry_out(done, txn)
+            if self._on_commit:
+                self._on_commit(time.perf_counter() - began)
+        except (lmdb.MapFullError, lmdb.DiskError, OSError, MemoryError) as error:
+            self._one_by_one(done, error)
+        except lmdb.Error as error:
+            self._break(error)
+            for job in done:
+                job.error = SpoolUnusable(self._broken)
+        self._resolve(done)
+
+    def _take(self) -> list[_Job[Any]]:
+        jobs = self._jobs
+        return [jobs.popleft() for _ in range(len(jobs))]
+
+    def _carry_out(self, jobs: list[_Job[Any]], txn: lmdb.Transaction) -> None:
+        work = Transaction(txn, self._tables)
+        for job in jobs:
+            try:
+                job.result = job.command(work)
+            except SpoolError as error:
+                job.error = error
+        work.finish()
+
+    def _one_by_one(self, jobs: list[_Job[Any]], error: Exception) -> None:
+        """The batch did not fit: what makes room must still go through, and only what needs room is refused."""
+        for job in jobs:
+            job.result, job.error = None, None
+            try:
+                with self._env.begin(write=True) as txn:
+                    self._carry_out([job], txn)
+            except (lmdb.MapFullError, lmdb.DiskError, OSError, MemoryError):
+                job.error = SpoolFull(f"no room in the spool: {error}")
+            except lmdb.Error as worse:
+                self._break(worse)
+                job.error = SpoolUnusable(self._broken)
+
+    def _break(self, error: Exception) -> None:
+        # after a failed write of the meta page only a new environment is sound
+        self._broken = f"the spool must be opened anew: {error}"
+
+    @property
+    def broken(self) -> str | None:
+        """What made the environment unusable, or None."""
+        return self._broken
+
+    @staticmethod
+    def _resolve(jobs: list[_Job[Any]]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Job[Any]]] = {}
+        for job in jobs:
+            by_loop.setdefault(job.future.get_loop(), []).append(job)
+        for loop, mine in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell, mine)
+
+
+def _tell(jobs: list[_Job[Any]]) -> None:
+    for job in jobs:
+        if job.future.cancelled():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)
