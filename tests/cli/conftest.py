@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from control.house import House, running
 
 from backupmx.cli.main import root
+from backupmx.spool.memory import MemorySpool
 
 Run = Callable[..., Result]
 
@@ -20,7 +21,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         f'hostname = "mx2.example.net"\nspool = "{tmp_path}/spool"\n[control]\nsocket = "{tmp_path}/c.sock"\n'
         '[domain."one.example"]\n[domain."two.example"]\nholding_window = "3d"\n'
     )
-    with running(tmp_path) as found:
+    with running(tmp_path, MemorySpool()) as found:
         yield found
 
 

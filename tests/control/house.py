@@ -21,7 +21,7 @@ from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Deferred, Failed, Reply
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
-from control.standin import StandIn as MemorySpool
+from backupmx.spool.memory import MemorySpool
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=2)
@@ -112,9 +112,9 @@ class House:
 
 
 @contextmanager
-def running(path: Path) -> Iterator[House]:
+def running(path: Path, spool: Any) -> Iterator[House]:
     """The house, with its server taking connections."""
-    house = House(path, loop=uvloop.new_event_loop())
+    house = House(path, spool, loop=uvloop.new_event_loop())
     thread = threading.Thread(target=house.loop.run_forever)
     thread.start()
     server = house.server()

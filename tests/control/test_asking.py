@@ -191,7 +191,6 @@ def test_reload_tells_what_is_wrong_with_the_file(house: House) -> None:
 def test_the_page_learns_of_users_and_tokens(house: House) -> None:
     """Hash and role for the login; a plain yes or no for a token; changes of the file count at once."""
     assert house.client.ask(GetAccount("alice")) == Refused(("no such user",))
-    (house.path / "spool").mkdir()
     house.accounts.set_user("alice", "admin", "correct horse")
     answer = house.client.ask(GetAccount("alice"))
     assert isinstance(answer, Account)
