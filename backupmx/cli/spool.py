@@ -45,12 +45,15 @@ def verify(as_json: bool) -> None:
     """Read every message and compare it with its digest, with or without a running server (exit 1: something is wrong)."""
     from backupmx import app  # noqa: PLC0415 - the store
 
-    count = 0
+    messages, problems = 0, 0
     for finding in app.verify_spool(settings()):
-        count += 1
+        messages += finding.id is not None and finding.problem is None
+        if finding.problem is None:
+            continue
+        problems += 1
         if as_json:
             show_json(finding)
         else:
-            show(str(finding))
-    say("the spool is sound" if not count else f"problems found: {count}")
-    sys.exit(1 if count else 0)
+            show(f"{finding.id or 'indexes'}: {finding.problem}")
+    say(f"{messages} sound, problems: {problems}" if problems else f"the spool is sound, messages: {messages}")
+    sys.exit(1 if problems else 0)
