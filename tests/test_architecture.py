@@ -26,6 +26,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
     "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),
     "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
+    "backupmx.demo": (
+        PURE | {"backupmx.control.client", "backupmx.control.protocol", "backupmx.demo"},
+        {"aiosmtpd", "rich", "msgspec"},
+    ),
     "webui": (
         {"backupmx.core", "backupmx.errors", "backupmx.control", "webui"},
         {
