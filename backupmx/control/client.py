@@ -5,16 +5,20 @@ Does not know: what is asked, and what is done with the answer.
 """
 
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from backupmx.control.protocol import AnyAnswer, AnyRequest, Done, ListQueue, Row
 from backupmx.errors import ControlUnavailable
 
+PAGE = 200
+"""Rows held in memory while they are handed out."""
 TIMEOUT_S = 60.0
 """For each answer: an admin's verb on a thousand messages takes a slow card a while."""
 
@@ -32,13 +36,25 @@ class ControlClient:
             return self._next(answers)
 
     def listing(self, request: ListQueue) -> Iterator[Row]:
-        """Rows as they come, newest first. Raises ControlUnavailable, also for a listing that breaks off."""
+        """Rows, newest first, asked for page by page: who reads them slowly holds no connection. Raises ControlUnavailable."""
+        left = request.limit or sys.maxsize
+        while left:
+            rows, after = self._page(structs.replace(request, limit=min(PAGE, left)))
+            yield from rows
+            if after is None:
+                return
+            left -= len(rows)
+            request = structs.replace(request, after=after)
+
+    def _page(self, request: ListQueue) -> tuple[list[Row], str | None]:
+        rows: list[Row] = []
         with self._asked(request) as answers:
-            while not isinstance(answer := self._next(answers), Done):
-                if not isinstance(answer, Row):
-                    problems = getattr(answer, "problems", ("an answer that fits no listing",))
-                    raise ControlUnavailable(f"{self._path}: {'; '.join(problems)}")
-                yield answer
+            while isinstance(answer := self._next(answers), Row):
+                rows.append(answer)
+        if not isinstance(answer, Done):
+            problems = getattr(answer, "problems", ("an answer that fits no listing",))
+            raise ControlUnavailable(f"{self._path}: {'; '.join(problems)}")
+        return rows, answer.after
 
     @contextmanager
     def _asked(self, request: AnyRequest) -> Iterator[BufferedReader]:

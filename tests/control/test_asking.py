@@ -26,7 +26,7 @@ from backupmx.control.protocol import (
     StatusAnswer,
     Verb,
 )
-from backupmx.control.server import LINE_LIMIT
+from backupmx.control.server import CLIENTS, LINE_LIMIT
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
 from backupmx.errors import ControlUnavailable, SpoolUnusable
@@ -62,10 +62,10 @@ def test_a_row_tells_when_the_first_window_ends(house: House) -> None:
 
 def test_a_long_queue_is_listed_whole_and_newest_first(house: House) -> None:
     """Every message once, over many pages."""
-    for number in range(130):
+    for number in range(230):
         house.take(number)
     listed = [row.message.id for row in house.client.listing(ListQueue())]
-    assert listed == [an_id(number) for number in reversed(range(130))]
+    assert listed == [an_id(number) for number in reversed(range(230))]
 
 
 def test_a_listing_stops_at_its_limit_and_goes_on_after_it(house: House) -> None:
@@ -293,6 +293,17 @@ def test_a_client_that_does_not_read_holds_up_nobody(house: House) -> None:
         stuck.connect(str(house.path / "c.sock"))
         stuck.sendall(b'{"ask":"list"}\n')
         assert isinstance(house.client.ask(GetStatus()), StatusAnswer)
+
+
+def test_a_listing_that_is_read_slowly_holds_no_connection(house: House) -> None:
+    """`backupmx mailq | less`, left alone for an hour, is whole in the end."""
+    for number in range(3):
+        house.take(number)
+    listings = [house.client.listing(ListQueue()) for _ in range(CLIENTS + 6)]
+    for listing in listings:
+        next(listing)
+    assert isinstance(house.client.ask(GetStatus()), StatusAnswer)
+    assert all(len(list(listing)) == 2 for listing in listings)
 
 
 def test_threads_share_one_client(house: House) -> None:
