@@ -1,0 +1,37 @@
+"""How fast both sides take mail while the primary is down, every `250` durable: ours, Postfix, and the ratio.
+
+python -m tests.bench.accept [--bytes 4096] [--sessions 100] [--messages 2000] [--rounds 3] [--slow-disk 0]
+"""
+
+import argparse
+import subprocess
+
+from tests.bench.ours import ours
+from tests.bench.peers import PEERS, directory, free_port, postfix, slow_disk
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--bytes", type=int, default=4096)
+    asked.add_argument("--sessions", type=int, default=100)
+    asked.add_argument("--messages", type=int, default=2000)
+    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--slow-disk", type=int, default=0, metavar="MS", help="what each sync costs")
+    wish = asked.parse_args()
+    with directory() as place:
+        away = free_port()
+        more = slow_disk(place, wish.slow_disk)
+        with ours(place / "ours", away, probe="30s", more=more) as us, postfix(place / "postfix", away, more=more) as them:
+            words = {"sessions": wish.sessions, "bytes": wish.bytes, "messages": wish.messages, "rounds": wish.rounds}
+            print(f"accept: {wish.sessions} sessions of {wish.bytes} bytes, sync costs {wish.slow_disk} ms more", flush=True)
+            command = [str(PEERS / "accept-rate"), str(us.port), str(them.port)]
+            subprocess.run(
+                [*command, *(part for name, value in words.items() for part in (f"--{name}", str(value)))],
+                check=True,
+                timeout=1800,
+            )
+            print(f"held afterwards: ours {us.waiting()}, Postfix {them.waiting()}")
+
+
+if __name__ == "__main__":
+    main()
