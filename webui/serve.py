@@ -4,6 +4,9 @@ Knows: gunicorn.
 Does not know: what is served, the configuration.
 """
 
+import gc
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,10 +26,10 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its heartbeat file t
 
 
 class Served(BaseApplication):  # type: ignore[misc]
-    """The page in gunicorn: one worker with a few threads. Listening sockets that systemd hands over are used first."""
+    """The page in gunicorn: one worker with a few threads."""
 
-    def __init__(self, listen: Endpoint, control: Path) -> None:
-        self._listen = listen
+    def __init__(self, bind: str, control: Path) -> None:
+        self._bind = bind
         self._control = control
         super().__init__()
 
@@ -37,11 +40,15 @@ class Served(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """The application."""
-        return create_app(ControlClient(self._control, PATIENCE_S))
+        app = create_app(ControlClient(self._control, PATIENCE_S))
+        # what is shared with the worker stays shared
+        gc.collect()
+        gc.freeze()
+        return app
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "bind": [str(self._listen)],
+            "bind": [self._bind],
             "worker_class": "gthread",
             "workers": 1,
             "threads": THREADS,
@@ -51,7 +58,8 @@ class Served(BaseApplication):  # type: ignore[misc]
             # loaded before the fork: sessions outlive a worker that has to be replaced
             "preload_app": True,
             "worker_tmp_dir": str(IN_MEMORY) if IN_MEMORY.is_dir() else None,
-            "loglevel": "warning",
+            # warnings are of strangers' broken requests: nobody shall fill the log with those
+            "loglevel": "error",
             "proc_name": "backupmx-web",
             "control_socket_disable": True,
             "when_ready": lambda _arbiter: print("backupmx web: ready", file=sys.stderr, flush=True),
@@ -59,9 +67,25 @@ class Served(BaseApplication):  # type: ignore[misc]
 
 
 def run(listen: Endpoint, control: Path) -> int:
-    """Serve at an address until SIGTERM, asking at a control socket; returns the exit status."""
+    """Serve at an address until SIGTERM, asking at a control socket; returns the exit status.
+
+    Listening sockets that systemd hands over are used instead of the address.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        return _serve(str(listen), control)
     try:
-        Served(listen, control).run()
+        # gunicorn would try again for seconds, and say so ten times
+        listener = socket.create_server(listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET)
+    except OSError as error:
+        print(f"backupmx web: {listen}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        return 1
+    # gunicorn closes it
+    return _serve(f"fd://{listener.detach()}", control)
+
+
+def _serve(bind: str, control: Path) -> int:
+    try:
+        Served(bind, control).run()
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else 1
     return 0

@@ -82,10 +82,10 @@ def window_end(domain: DomainStatus) -> datetime | None:
     return domain.oldest + timedelta(seconds=domain.holding_window_s)
 
 
-def window_used(domain: DomainStatus, now: datetime) -> float | None:
-    """Which part of its holding window the oldest message has used, from 0 to 1; None when nothing waits."""
+def window_used(domain: DomainStatus, now: datetime) -> float:
+    """Which part of its holding window the oldest message has used, from 0 to 1."""
     if not domain.oldest or not domain.holding_window_s:
-        return None
+        return 0.0
     return min(1.0, max(0.0, (now - domain.oldest).total_seconds() / domain.holding_window_s))
 
 

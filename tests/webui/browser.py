@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from canned import PASSWORD
 from playwright.async_api import Browser, Page, async_playwright
-
-from tests.webui.canned import PASSWORD
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -55,7 +54,7 @@ def web(control: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             process.kill()
             raise
     assert process.returncode == 0, said
-    assert said == "", "the page has nothing to log on a good day"
+    assert said == "", f"the page has nothing to log on a good day: {said!a}"
 
 
 @asynccontextmanager

@@ -234,11 +234,13 @@ def serving(path: Path, canned: Canned) -> Iterator[None]:
     """Answer at `path` from a thread of its own."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            for answer in canned.answers(msgspec.json.decode(line, type=AnyRequest)):
-                writer.write(msgspec.json.encode(answer) + b"\n")
-            await writer.drain()
-        writer.close()
+        try:
+            while line := await reader.readline():
+                for answer in canned.answers(msgspec.json.decode(line, type=AnyRequest)):
+                    writer.write(msgspec.json.encode(answer) + b"\n")
+                await writer.drain()
+        finally:
+            writer.transport.abort()
 
     async def main() -> None:
         async with await asyncio.start_unix_server(converse, str(path)):

@@ -1,14 +1,14 @@
-"""Remake the README's picture of the page: `python -m tests.webui.screenshot PATH.png [phone] [dark]`."""
+"""Remake the README's picture of the page: `python tests/webui/screenshot.py PATH.png [phone] [dark] [whole]`."""
 
 import asyncio
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.webui.browser import chromium, log_in, web
-from tests.webui.canned import Canned, serving
+from browser import chromium, log_in, web
+from canned import Canned, serving
 
-DESKTOP = {"width": 1120, "height": 1020}
+DESKTOP = {"width": 1120, "height": 860}
 PHONE = {"width": 375, "height": 812}
 
 
