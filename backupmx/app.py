@@ -20,8 +20,8 @@ from backupmx import config
 from backupmx.config import Settings
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
 from backupmx.spool import layout
-from backupmx.spool.verify import Finding, verify
 from backupmx.spool.store import LmdbSpool
+from backupmx.spool.verify import Finding, verify
 from backupmx.supervisor import Role, Supervisor, notify
 from backupmx.watch import log
 
@@ -104,9 +104,10 @@ class House:
     def _roles(self, settings: Settings) -> Sequence[Role]:
         # imported late: the counters' directory must be known before
         from backupmx import processes  # noqa: PLC0415
+        from backupmx.edge.tally import Tally  # noqa: PLC0415
 
         workers = settings.smtp.workers if settings.smtp.workers != "auto" else os.cpu_count() or 1
-        tally = processes.Tally.make(workers)
+        tally = Tally.make(workers)
         tls = processes.tls_context(settings)
         sockets = list(self._sockets.values())
         edges = [
@@ -139,7 +140,7 @@ class House:
     def _died(self, name: str, pid: int, status: int) -> None:
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
 
-        mark_process_dead(pid)
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
         log.died(name, pid, status)
 
     def _sweep(self, settings: Settings) -> None:

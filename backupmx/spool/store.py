@@ -125,7 +125,7 @@ class LmdbSpool(View):
                 found = []
                 if cursor.set_range(prefix):
                     for key in cursor.iternext(values=False):
-                        if not key.startswith(prefix):
+                        if not bytes(key).startswith(prefix):
                             break
                         found.append(bytes(key))
             for key in found:

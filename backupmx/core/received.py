@@ -1,0 +1,43 @@
+"""The one `Received` field that we put in front (RFC 5321 section 4.4, RFC 3848).
+
+Knows: the field's form.
+Does not know: the clock, and where the values come from. Whatever a client called itself is reduced to harmless characters (I7).
+"""
+
+import re
+from datetime import datetime
+from email.utils import format_datetime
+
+from backupmx.core.ids import MessageId
+from backupmx.core.message import Client, Envelope
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+_LONGEST_HELO = 255
+_PLAIN_ADDRESS = re.compile(r"[!-~]{1,320}")
+
+
+def received(envelope: Envelope, hostname: str, id: MessageId, at: datetime) -> bytes:
+    """The whole field, folded, with its line end."""
+    client = envelope.client
+    lines = [f"Received: from {_helo(client)} ({_literal(client.address)})"]
+    if client.tls:
+        lines.append(f"\t(using {client.tls})")
+    lines.append(f"\tby {hostname} with {_protocol(envelope)} id {id}")
+    # more than one would tell a hidden recipient to the others
+    if len(envelope.recipients) == 1 and _PLAIN_ADDRESS.fullmatch(envelope.recipients[0].address):
+        lines.append(f"\tfor <{envelope.recipients[0].address}>")
+    return "\r\n".join([*lines[:-1], f"{lines[-1]}; {format_datetime(at)}", ""]).encode("ascii")
+
+
+def _helo(client: Client) -> str:
+    return _UNSAFE.sub("?", client.helo)[:_LONGEST_HELO] or "unknown"
+
+
+def _literal(address: str) -> str:
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _protocol(envelope: Envelope) -> str:
+    if not envelope.client.esmtp:
+        return "SMTP"
+    return ("UTF8SMTP" if envelope.smtputf8 else "ESMTP") + ("S" if envelope.client.tls else "")

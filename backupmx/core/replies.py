@@ -1,0 +1,67 @@
+"""The one table of every reply that the edge can give (RFC 5321 section 4.2, RFC 3463).
+
+Knows: names, codes, enhanced codes, words.
+Does not know: when each is given.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One reply, ready for the wire; `name` is the reason in log and metrics."""
+
+    name: str
+    code: int
+    enhanced: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.enhanced} {self.text}" if self.enhanced else f"{self.code} {self.text}"
+
+    @property
+    def line(self) -> bytes:
+        """With its line end."""
+        return f"{self}\r\n".encode("ascii")
+
+
+# Good
+OK = Answer("ok", 250, "2.0.0", "Ok")
+SENDER_OK = Answer("sender_ok", 250, "2.1.0", "Ok")
+RECIPIENT_OK = Answer("recipient_ok", 250, "2.1.5", "Ok")
+GO_AHEAD = Answer("go_ahead", 354, "", "End data with <CR><LF>.<CR><LF>")
+BYE = Answer("bye", 221, "2.0.0", "Bye")
+CANNOT_VERIFY = Answer("cannot_verify", 252, "2.1.5", "Send some mail, and see")
+HELP = Answer("help", 214, "2.0.0", "RFC 5321 tells it all")
+START_TLS = Answer("start_tls", 220, "2.0.0", "Ready to start TLS")
+
+# Not now: our trouble, or too much at once
+SHUTTING_DOWN = Answer("shutting_down", 421, "4.3.2", "Going down for a moment, try again")
+TOO_MANY_CONNECTIONS = Answer("too_many_connections", 421, "4.3.2", "Too many connections, try again later")
+TOO_MANY_FROM_YOU = Answer("too_many_from_client", 421, "4.7.0", "Too many connections from your address")
+TOO_MANY_ERRORS = Answer("too_many_errors", 421, "4.7.0", "Too many errors")
+TIMEOUT = Answer("timeout", 421, "4.4.2", "Time-out")
+TROUBLE = Answer("trouble", 451, "4.3.0", "Trouble on our side, try again later")
+NO_SPACE = Answer("no_space", 452, "4.3.1", "No space to hold mail, try again later")
+TOO_MANY_RECIPIENTS = Answer("too_many_recipients", 452, "4.5.3", "Too many recipients, send the rest separately")
+TLS_UNAVAILABLE = Answer("tls_unavailable", 454, "4.7.0", "TLS is not available")
+
+# Never: rules of SMTP, and mail that is not ours
+LINE_TOO_LONG = Answer("line_too_long", 500, "5.5.2", "Line too long")
+BAD_LINE = Answer("bad_line", 500, "5.5.2", "Lines end in <CR><LF> and hold no control characters")
+UNKNOWN_COMMAND = Answer("unknown_command", 500, "5.5.2", "Unknown command")
+BAD_SYNTAX = Answer("bad_syntax", 501, "5.5.4", "Syntax error in parameters")
+BAD_SENDER = Answer("bad_sender", 501, "5.1.7", "Not an address: MAIL FROM:<address>")
+BAD_RECIPIENT = Answer("bad_recipient", 501, "5.1.3", "Not an address: RCPT TO:<address>")
+NOT_DONE_HERE = Answer("not_done_here", 502, "5.5.1", "Not done here")
+BAD_SEQUENCE = Answer("bad_sequence", 503, "5.5.1", "Bad sequence of commands")
+HELLO_FIRST = Answer("hello_first", 503, "5.5.1", "Say EHLO first")
+NO_RECIPIENTS = Answer("no_recipients", 503, "5.5.1", "No recipients")
+ALREADY_TLS = Answer("already_tls", 503, "5.5.1", "TLS is in use already")
+UNKNOWN_PARAMETER = Answer("unknown_parameter", 555, "5.5.4", "Unknown parameter")
+NEEDS_SMTPUTF8 = Answer("needs_smtputf8", 553, "5.6.7", "Such an address needs SMTPUTF8")
+RELAYING_DENIED = Answer("relaying_denied", 550, "5.7.1", "Relaying denied: not a domain of ours")
+AMBIGUOUS_END = Answer("ambiguous_end", 550, "5.5.2", "Only <CR><LF>.<CR><LF> ends data")
+TOO_BIG = Answer("too_big", 552, "5.3.4", "Message too big")
+
+TABLE = tuple(value for value in dict(globals()).values() if isinstance(value, Answer))

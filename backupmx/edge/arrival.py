@@ -1,0 +1,134 @@
+"""One message on its way from a client into the spool.
+
+Knows: the reader of data, the intake, sizes.
+Does not know: sockets, replies to other commands.
+
+Content collects in memory up to a share of what the worker allows itself, then goes to the spool piece by piece (I4).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uuid_utils
+
+from backupmx.core import ids, replies
+from backupmx.core.data import DataReader
+from backupmx.core.message import Envelope
+from backupmx.core.received import received
+from backupmx.core.replies import Answer
+from backupmx.errors import SpoolError, SpoolFull
+from backupmx.ports import Clock, Spool
+from backupmx.watch import log, metrics
+
+SHARE = 256 * 1024
+"""Octets of one message that may wait in memory."""
+TIGHT_SHARE = 32 * 1024
+BUDGET = 32 * 2**20
+"""Octets of all messages of this worker that may wait in memory before shares become tight."""
+
+
+@dataclass(slots=True)
+class Dock:
+    """What every arrival of a worker has in common."""
+
+    spool: Spool
+    hostname: str
+    max_size: int
+    clock: Clock
+    wake: Callable[[], None]
+    waiting: int = 0
+    """Octets in memory now."""
+
+    @property
+    def share(self) -> int:
+        """How much one message may keep in memory at this moment."""
+        return SHARE if self.waiting < BUDGET else TIGHT_SHARE
+
+
+class Arrival:
+    """From 354 to the reply to the final dot."""
+
+    __slots__ = ("_arrived", "_dock", "_envelope", "_intake", "_parts", "_refusal", "_size", "_waiting", "id", "reader")
+
+    def __init__(self, dock: Dock, envelope: Envelope) -> None:
+        self.id = ids.encode(uuid_utils.uuid7().bytes)
+        self.reader = DataReader()
+        self._dock = dock
+        self._envelope = envelope
+        self._arrived = dock.clock()
+        self._intake = dock.spool.intake(self.id)
+        self._parts: list[bytes] = []
+        self._waiting = 0
+        self._size = 0
+        self._refusal: Answer | None = None
+        self._keep(received(envelope, dock.hostname, self.id, self._arrived))
+
+    def feed(self, octets: bytes) -> bool:
+        """Take what arrived; returns whether `store` must run before more is read."""
+        content = self.reader.feed(octets)
+        self._size += len(content)
+        if self._size > self._dock.max_size and self._refusal is None:
+            self._refusal = replies.TOO_BIG
+            self._drop()
+        if content and self._refusal is None:
+            self._keep(content)
+        return self._waiting > self._dock.share
+
+    def _keep(self, content: bytes) -> None:
+        self._parts.append(content)
+        self._waiting += len(content)
+        self._dock.waiting += len(content)
+
+    def _drop(self) -> bytes:
+        content = b"".join(self._parts)
+        self._parts = []
+        self._dock.waiting -= self._waiting
+        self._waiting = 0
+        return content
+
+    async def store(self) -> None:
+        """Hand over what waits in memory. Trouble is remembered for the reply."""
+        if self._refusal is not None:
+            return
+        try:
+            await self._intake.write(self._drop())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again (I9)
+            self._refusal = _answer_to(error)
+
+    async def finish(self) -> Answer:
+        """Make it durable, and say what to reply; 250 only when it is (I1)."""
+        await self.store()
+        envelope = self._envelope
+        if self._refusal is None:
+            try:
+                await self._intake.commit(envelope, self._arrived)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._refusal = _answer_to(error)
+        if self._refusal is not None:
+            await self.abandon()
+            return self._refusal
+        self._dock.wake()
+        addresses = [recipient.address for recipient in envelope.recipients]
+        client = envelope.client
+        log.accepted(self.id, client.address, client.helo, envelope.sender, addresses, self._size, client.tls)
+        _ACCEPTED.inc()
+        metrics.RECEIVED_BYTES.inc(self._size)
+        return Answer("accepted", 250, "2.0.0", f"Ok: queued as {self.id}")
+
+    async def abandon(self) -> None:
+        """The client is gone, or the message was refused."""
+        self._drop()
+        try:
+            await self._intake.abandon()
+        except SpoolError as error:
+            log.trouble("abandon", error)  # swept at the next start
+
+
+_ACCEPTED = metrics.MESSAGES_TOTAL.labels("accepted", "")
+
+
+def _answer_to(error: Exception) -> Answer:
+    if isinstance(error, SpoolFull):
+        return replies.NO_SPACE
+    log.trouble("accept", error)
+    return replies.TROUBLE
