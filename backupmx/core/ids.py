@@ -10,6 +10,8 @@ MessageId = NewType("MessageId", str)
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
+# two letters at a time: every accepted message is given an id
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 
 
@@ -18,7 +20,7 @@ def encode(raw: bytes) -> MessageId:
     if len(raw) != 16:
         raise ValueError("a message id is made of sixteen bytes")
     number = int.from_bytes(raw)
-    return MessageId("".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)))
+    return MessageId("".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)]))
 
 
 def decode(text: str) -> bytes:

@@ -7,6 +7,7 @@ Does not know: the clock, and where the values come from. Whatever a client call
 import re
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope
@@ -26,7 +27,12 @@ def received(envelope: Envelope, hostname: str, id: MessageId, at: datetime) -> 
     # more than one would tell a hidden recipient to the others
     if len(envelope.recipients) == 1 and _PLAIN_ADDRESS.fullmatch(envelope.recipients[0].address):
         lines.append(f"\tfor <{envelope.recipients[0].address}>")
-    return "\r\n".join([*lines[:-1], f"{lines[-1]}; {format_datetime(at)}", ""]).encode("ascii")
+    return "\r\n".join([*lines[:-1], f"{lines[-1]}; {_date(at.replace(microsecond=0))}", ""]).encode("ascii")
+
+
+@lru_cache(maxsize=16)
+def _date(second: datetime) -> str:
+    return format_datetime(second)
 
 
 def _helo(client: Client) -> str:

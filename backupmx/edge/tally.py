@@ -9,6 +9,7 @@ its network; two clients that fall together in one of 65,536 cells share a limit
 
 import mmap
 import os
+from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -25,6 +26,7 @@ class Tally:
         self._key = os.urandom(16)
         self._memory = mmap.mmap(-1, rows * CELLS * 4)
         self._cells = memoryview(self._memory).cast("I")
+        self.cell = lru_cache(maxsize=4096)(self._cell)
 
     @classmethod
     def make(cls, workers: int) -> "Tally":
@@ -37,7 +39,7 @@ class Tally:
         self._cells[start : start + CELLS] = memoryview(bytes(CELLS * 4)).cast("I")
         return Row(self, start)
 
-    def cell(self, address: str) -> int:
+    def _cell(self, address: str) -> int:
         """Where a client is counted; an IPv6 client by its /64 (RFC 4291 section 2.5.1)."""
         parsed = ip_address(address)
         if isinstance(parsed, IPv6Address):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 64 * PAGE - HEADER
 """Whole pages with LMDB's own header."""
 DIGEST = 16
+SMALL = 16 * 1024
 
 
 class LmdbIntake:
@@ -84,26 +85,23 @@ class LmdbIntake:
         """See `ports.Intake`."""
         content = b"".join(self._parts)
         self._check_room(len(content))
-        first = self._chunks
-        if content:
-            self._note([content])
-        message = Message(
-            id=self.id,
-            arrived=arrived,
-            size=self._size,
-            chunks=self._chunks,
-            digest=self._digest.digest(),
-            envelope=envelope,
-            schedule={recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients},
-        )
+        first, digest, size = self._chunks, self._digest, self._size + len(content)
+        if len(content) > SMALL:
+            digest.update(content)
         id = self._id
 
         def command(work: Transaction) -> None:
+            final = digest.copy()
+            if 0 < len(content) <= SMALL:
+                # to hash here costs the caller's thread nothing; a large piece would keep other processes from the lock
+                final.update(content)
             if first:
                 work.txn.delete(id, db=work.tables.unfinished)
             if content:
                 work.put_chunk(id, first, content)
-            work.move(id, None, message)
+            schedule = {recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients}
+            chunks = first + bool(content)
+            work.move(id, None, Message(self.id, arrived, size, chunks, final.digest(), envelope, schedule))
 
         self._parts, self._pending, self._chunks = [], 0, 0
         await self._writer.do(command)

@@ -24,6 +24,8 @@ from backupmx.spool.transaction import PAGE, Tables, decode
 
 HEADROOM = 0.1
 """Part of the map that new mail may not use: deleting needs free pages too."""
+AMPLE = 512 * 2**20
+CALLS = 64
 LOOK = 1000
 """Records that one page of a filtered listing may look at."""
 
@@ -35,11 +37,23 @@ class View:
         self._path = path
         self._env = env
         self._reserve = reserve
+        self._room = 0
+        self._calls = 0
         self._map_size = int(env.info()["map_size"])
         self._tables: Tables = layout.tables(env)
 
     def room(self) -> int:
-        """The map keeps room for deleting, the disk keeps its reserve; pages that are free inside the file count."""
+        """The map keeps room for deleting, the disk keeps its reserve; pages that are free inside the file count.
+
+        Measured anew at every call when it is short, else now and then: to measure costs more than to take a small message.
+        """
+        self._calls += 1
+        if self._room < AMPLE or self._calls >= CALLS:
+            self._calls = 0
+            self._room = self._measure()
+        return self._room
+
+    def _measure(self) -> int:
         used = self._used()
         disk = os.statvfs(self._path)
         file_size = (self._path / "data.mdb").stat().st_size
