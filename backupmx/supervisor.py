@@ -141,9 +141,9 @@ class Supervisor:
         while waiting and not self._stopping:
             if time.monotonic() > deadline:
                 return 1
-            readable, _, _ = select.select([signals, *waiting], [], [], 1.0)
+            readable, _, _ = select.select([signals.fileno(), *waiting], [], [], 1.0)
             for fd in readable:
-                if fd is signals:
+                if fd == signals.fileno():
                     self._hear(signals)
                 elif os.read(fd, 1):
                     del waiting[fd]
