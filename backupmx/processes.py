@@ -9,6 +9,7 @@ import os
 import signal
 import ssl
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
@@ -28,6 +29,7 @@ from backupmx.courier.courier import Courier
 from backupmx.edge.certificate import context
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
+from backupmx.errors import SpoolUnusable
 from backupmx.spool.store import LmdbSpool
 from backupmx.supervisor import Post
 from backupmx.watch import log, metrics
@@ -36,6 +38,9 @@ GRACE = timedelta(seconds=30)
 """How long sessions in the middle of data may take after SIGTERM."""
 BELL_S = 0.02
 """New mail is told to the courier at most this often: a signal for each message would cost more than the message."""
+
+ROUND_S = 1.0
+"""How often the spool is asked whether it is still sound."""
 
 
 def now() -> datetime:
@@ -102,10 +107,10 @@ async def _edge(
     )
     await door.start(sockets)
     post.ready()
-    await _terminated(spool)
+    status = await _terminated(spool)
     await door.stop(GRACE)
     spool.close()
-    return 0
+    return status
 
 
 def courier(settings: Settings, log_format: log.Format, path: Path, bell: int, post: Post) -> int:
@@ -139,11 +144,11 @@ async def _courier(settings: Settings, path: Path, bell: int, post: Post) -> int
     # a courier that ends unasked takes the process along: the supervisor starts it anew
     running.add_done_callback(lambda task: os._exit(1) if not task.cancelled() and task.exception() else None)
     post.ready()
-    await _terminated(spool)
+    status = await _terminated(spool)
     await carrier.stop()
     await server.stop()
     spool.close()
-    return 0
+    return status
 
 
 def _spool(settings: Settings, owner: str) -> LmdbSpool:
@@ -158,10 +163,18 @@ def _heard(bell: int, wake: Callable[[], None]) -> None:
     wake()
 
 
-async def _terminated(_spool: LmdbSpool) -> None:
+async def _terminated(spool: LmdbSpool) -> int:
+    """Wait for SIGTERM; or for the environment to break, after which only a new process is sound. Returns the exit status."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await stop.wait()
+    while not stop.is_set():
+        if spool.broken:
+            log.trouble("spool", SpoolUnusable(spool.broken))
+            return 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROUND_S):
+                await stop.wait()
+    return 0
 
 
 def _run(main: Coroutine[Any, Any, int], post: Post) -> int:
