@@ -144,11 +144,11 @@ async def _courier(settings: Settings, path: Path, bell: int, post: Post) -> int
     # a courier that ends unasked takes the process along: the supervisor starts it anew
     running.add_done_callback(lambda task: os._exit(1) if not task.cancelled() and task.exception() else None)
     post.ready()
-    status = await _terminated(spool)
+    outcome = await _terminated(spool)
     await carrier.stop()
     await server.stop()
     spool.close()
-    return status
+    return outcome
 
 
 def _spool(settings: Settings, owner: str) -> LmdbSpool:
