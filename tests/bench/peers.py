@@ -16,6 +16,7 @@ from pathlib import Path
 SHARED = Path(os.environ.get("BACKUPMX_SHARED", Path(__file__).parents[2].parent / "shared"))
 PEERS = SHARED / "peers"
 COUNTED = re.compile(rb"mesg=(\d+)")
+SLOW_DISK_LOCK = Path("/tmp/slow-disk.lock")
 FIXED_PORTS = (20_000, 32_000)
 """Below those that the system gives to clients: a port that stays closed for minutes must not become one of theirs."""
 
@@ -82,6 +83,9 @@ def slow_disk(place: Path, milliseconds: int) -> dict[str, str]:
         subprocess.run(
             ["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(PEERS / "slow-disk.c"), "-ldl"], check=True, timeout=60
         )
+    # the one device of the machine: made here, so that Postfix's user may queue there as ours does
+    SLOW_DISK_LOCK.touch()
+    SLOW_DISK_LOCK.chmod(0o666)
     return {"LD_PRELOAD": str(library), "SLOW_FSYNC_MS": str(milliseconds)}
 
 
