@@ -174,6 +174,7 @@ async def _terminated(spool: LmdbSpool) -> int:
         with suppress(TimeoutError):
             async with asyncio.timeout(ROUND_S):
                 await stop.wait()
+    log.stopping()
     return 0
 
 

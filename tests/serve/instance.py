@@ -51,7 +51,8 @@ class Primary:
 
         class Handler:
             async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:
-                primary.received.append((envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content))
+                sender = "" if envelope.mail_from == "<>" else envelope.mail_from
+                primary.received.append((sender, tuple(envelope.rcpt_tos), envelope.original_content))
                 return "250 2.0.0 taken"
 
         class OnOurPort(Controller):

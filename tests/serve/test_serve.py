@@ -92,7 +92,7 @@ def test_a_changed_configuration_is_applied_or_refused_whole(tmp_path: Path) -> 
     with running(tmp_path) as instance:
         instance.configure(extra="no_such_key = 1")
         refused = instance.cli("reload")
-        assert refused.returncode == 1
+        assert refused.returncode == 78
         assert "no_such_key" in refused.stderr
         instance.configure(smtp='max_message_size = "1 KiB"')
         assert instance.cli("reload").returncode == 0
