@@ -1,0 +1,175 @@
+"""The courier: one lane for each route, and what all of them need.
+
+Knows: the domains, their routes, the expiry sweep.
+Does not know: how a lane does its work.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from backupmx.config import Endpoint, Settings
+from backupmx.core import judge
+from backupmx.core.status import DomainView, Primary, PrimaryState
+from backupmx.courier.alarm import Alarm, Timer, loop_timer
+from backupmx.courier.client import Dialler
+from backupmx.courier.health import Health
+from backupmx.courier.lane import Lane, Office
+from backupmx.courier.ledger import Ledger
+from backupmx.courier.resolver import Resolver
+from backupmx.courier.routes import Nowhere, Route, Routes
+from backupmx.courier.transaction import Patience
+from backupmx.ports import Clock, Spool
+from backupmx.watch import log
+
+GRACE = timedelta(seconds=20)
+SWEEP_MINUTES = 1
+PATIENCE = Patience()
+
+
+class Courier:
+    """Gives back what the spool holds, from `run` until `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Spool,
+        clock: Clock,
+        *,
+        timer: Timer = loop_timer,
+        patience: Patience = PATIENCE,
+        routes: Routes | None = None,
+    ) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._clock = clock
+        self._timer = timer
+        self._routes = routes or Routes(settings, Resolver(settings.dns.nameservers))
+        self._ledger = Ledger(settings, spool, clock, timer)
+        self._office = Office(settings.delivery, self._ledger, Dialler(settings.hostname, patience), clock, timer)
+        self._lanes: dict[tuple[Endpoint, ...], Lane] = {}
+        """By their hosts: domains with the same primary share its health and its one probe."""
+        self._lane_of: dict[str, Lane] = {}
+        self._nowhere: dict[str, Health] = {}
+        """Domains that never had a route."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Work until `stop`. Ends with an ExceptionGroup when the spool must be opened anew."""
+        self._stopped.clear()
+        chores = AsyncIOScheduler(timezone=UTC)
+        try:
+            await self._spool.reclaim(self._ledger.owner, self._clock())
+            chores.add_job(
+                self._sweep,
+                IntervalTrigger(minutes=SWEEP_MINUTES, timezone=UTC),
+                next_run_time=datetime.now(UTC),
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+            chores.start()
+            async with asyncio.TaskGroup() as lanes:
+                following = [lanes.create_task(self._follow(domain, lanes)) for domain in self._settings.domains]
+                await self._stop.wait()
+                for task in following:
+                    task.cancel()
+                for lane in self._lanes.values():
+                    lane.stop()
+        finally:
+            if chores.running:
+                chores.shutdown(wait=False)
+            self._stopped.set()
+
+    async def stop(self, grace: timedelta = GRACE) -> None:
+        """Begin nothing new; return once what is in flight is settled, or was cut off after `grace`.
+
+        What was cut off is leased still: the next courier of this name has it again at once.
+        """
+        self._stop.set()
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                await self._stopped.wait()
+        except TimeoutError:
+            for task in self._tasks:
+                task.cancel()
+            await self._stopped.wait()
+
+    def wake(self) -> None:
+        """New mail came, or an admin acted: look at once. Cheap; many calls make one look."""
+        for lane in self._lanes.values():
+            lane.ring()
+
+    def views(self) -> Mapping[str, DomainView]:
+        """Each configured domain's primary, its next attempt, and its holding window."""
+        return {name: self._view(name, domain.holding_window) for name, domain in self._settings.domains.items()}
+
+    def _view(self, domain: str, window: timedelta) -> DomainView:
+        if lane := self._lane_of.get(domain):
+            return DomainView(lane.health.primary, lane.next_attempt(domain), window)
+        if health := self._nowhere.get(domain):
+            return DomainView(health.primary, health.next_probe, window)
+        return DomainView(Primary(PrimaryState.UNKNOWN), self._spool.next_due(domain), window)
+
+    async def _follow(self, domain: str, lanes: asyncio.TaskGroup) -> None:
+        """Find the domain's route, and again whenever its records have had their time."""
+        alarm = Alarm(self._timer)
+        while True:
+            try:
+                found = await self._routes.find(domain)
+            except Exception as error:  # noqa: BLE001 - a bug here may cost a look-up, not the domain (I9)
+                log.trouble(f"route of {domain}", error)
+                found = Nowhere(judge.OUR_TROUBLE.text)
+            if isinstance(found, Route):
+                self._send_by(domain, found, lanes)
+                pause = found.good_for
+            else:
+                self._without(domain, found.why)
+                pause = self._settings.delivery.probe_interval
+            await alarm.wait(pause.total_seconds())
+
+    def _send_by(self, domain: str, route: Route, lanes: asyncio.TaskGroup) -> None:
+        lane = self._lanes.get(route.hosts)
+        if lane is None:
+            lane = self._lanes[route.hosts] = Lane(route.name, self._office)
+            task = lanes.create_task(lane.run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        lane.addresses = route.addresses
+        old = self._lane_of.get(domain)
+        if old is not lane:
+            if old is not None:
+                self._leave(domain, old)
+            self._nowhere.pop(domain, None)
+            self._lane_of[domain] = lane
+            lane.domains.append(domain)
+            lane.ring()
+
+    def _leave(self, domain: str, lane: Lane) -> None:
+        lane.domains.remove(domain)
+        if not lane.domains:
+            lane.stop()
+            self._lanes = {hosts: other for hosts, other in self._lanes.items() if other is not lane}
+
+    def _without(self, domain: str, why: str) -> None:
+        if domain in self._lane_of:
+            return  # the addresses that it has are as good as any
+        health = self._nowhere.setdefault(domain, Health(self._settings.delivery.probe_interval))
+        now = self._clock()
+        if health.failed(now, why):
+            log.primary_down(domain, why)
+        health.probing(now)
+
+    async def _sweep(self) -> None:
+        """The end of the holding window, for each domain."""
+        for domain in self._settings.domains:
+            try:
+                await self._ledger.expire(domain)
+            except Exception as error:  # noqa: BLE001 - the next sweep comes; a lane that meets a broken spool ends us
+                log.trouble(f"expiry sweep of {domain}", error)

@@ -1,0 +1,260 @@
+"""One route's way out: probes it, leases what is due while it is up, and has as many connections as the ramp allows.
+
+Knows: the ledger, the ramp, the route's health, the pool of connections.
+Does not know: how a route is found, how SMTP is spoken, and what a reply means.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from backupmx.config import Delivery
+from backupmx.core.message import Lease
+from backupmx.core.status import PrimaryState
+from backupmx.courier.alarm import Alarm, Timer
+from backupmx.courier.carrier import carry
+from backupmx.courier.client import Connection, Dialler
+from backupmx.courier.health import Health
+from backupmx.courier.ledger import Ledger
+from backupmx.courier.pool import Pool
+from backupmx.courier.ramp import Ramp
+from backupmx.courier.routes import Address
+from backupmx.errors import SpoolUnusable
+from backupmx.ports import Clock
+from backupmx.watch import log
+
+LEASES_PER_CONNECTION = 25
+MOST_LEASES = 500
+"""The bounded window of active work on an unbounded queue (I5)."""
+PAUSE_S = 1.0
+"""After trouble of our own, before the next turn."""
+SHORTEST_WAIT_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What all lanes share."""
+
+    delivery: Delivery
+    ledger: Ledger
+    dialler: Dialler
+    clock: Clock
+    timer: Timer
+
+
+class Lane:
+    """Domains that share a route, and its connections."""
+
+    def __init__(self, name: str, office: Office) -> None:
+        self.name = name
+        self.domains: list[str] = []
+        self.addresses: tuple[Address, ...] = ()
+        self.health = Health(office.delivery.probe_interval)
+        self._office = office
+        self._ramp = Ramp(office.delivery.max_connections_per_route)
+        self._alarm = Alarm(office.timer)
+        self._pool = Pool(office.timer)
+        self._queue: deque[Lease] = deque()
+        self._workers: dict[asyncio.Task[None], Connection | None] = {}
+        self._carrying = 0
+        self._low = 0
+        self._probe_task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._fatal: SpoolUnusable | None = None
+
+    def ring(self) -> None:
+        """Look at once whether there is something to do; cheap."""
+        self._alarm.ring()
+
+    def stop(self) -> None:
+        """Finish what is in flight, begin nothing more; `run` then returns."""
+        self._stopping = True
+        self.ring()
+
+    async def run(self) -> None:
+        """Work until stopped. Raises SpoolUnusable; any other trouble is told, and the work goes on (I9)."""
+        try:
+            while not self._stopping:
+                await self._alarm.wait(await self._turn())
+                if self._fatal:
+                    raise self._fatal
+            while self._workers:
+                await asyncio.wait(self._workers)
+            await self._give_back()
+            await self._pool.close()
+        finally:
+            left = [task for task in (self._probe_task, *self._workers) if task]
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left)
+            self._pool.abort()
+
+    async def _turn(self) -> float:
+        """Do what is to be done; returns the seconds until there may be more."""
+        try:
+            if not self._probe_task and self.health.due(self._office.clock()):
+                self._probe_task = asyncio.create_task(self._probe())
+            if self.health.up:
+                await self._fill()
+                self._staff()
+            else:
+                await self._give_back()
+            return self._quiet()
+        except SpoolUnusable:
+            raise
+        except Exception as error:  # noqa: BLE001 - no trouble of ours may end the delivery of mail
+            log.trouble(f"lane {self.name}", error)
+            return PAUSE_S
+
+    def next_attempt(self, domain: str) -> datetime | None:
+        """The next probe while the primary is not up, else the earliest due message; None when nothing waits."""
+        due = self._office.ledger.next_due(domain)
+        if self.health.up or due is None:
+            return due
+        return self.health.next_probe or self._office.clock()
+
+    # Leases
+
+    async def _fill(self) -> None:
+        """Lease what is due, in equal parts for the domains, unless enough is leased already."""
+        window = min(MOST_LEASES, self._ramp.limit * LEASES_PER_CONNECTION)
+        self._low = window // 2
+        if len(self._queue) > self._low:
+            return
+        # another one begins each time
+        self.domains[:] = self.domains[1:] + self.domains[:1]
+        for number, domain in enumerate(tuple(self.domains)):
+            share = (window - len(self._queue)) // (len(self.domains) - number)
+            self._queue.extend(await self._office.ledger.lease(domain, max(1, share)))
+
+    async def _give_back(self) -> None:
+        """The route is down: what is leased and was not tried is due again, in its order, and nothing is held against it."""
+        leases = tuple(self._queue)
+        self._queue.clear()
+        if leases:
+            await asyncio.gather(*(self._office.ledger.close(lease, {}) for lease in leases))
+
+    def _quiet(self) -> float:
+        now = self._office.clock()
+        times = [] if self._probe_task or self.health.next_probe is None else [self.health.next_probe]
+        if self.health.up and not self._queue:
+            times += filter(None, map(self._office.ledger.next_due, self.domains))
+        longest = self._office.delivery.probe_interval.total_seconds()
+        seconds = min(((time - now).total_seconds() for time in times), default=longest)
+        return min(max(seconds, SHORTEST_WAIT_S), longest)
+
+    # Connections
+
+    def _staff(self) -> None:
+        """As many workers as there is work for, and as the ramp allows: one a connection."""
+        while len(self._workers) < min(self._ramp.limit, len(self._queue) + self._carrying):
+            self._workers[asyncio.create_task(self._work())] = None
+
+    async def _work(self) -> None:
+        """Carry messages over one connection while there are any."""
+        me = cast(asyncio.Task[None], asyncio.current_task())
+        self._workers[me] = self._pool.take()
+        try:
+            while self._queue and self.health.up and not self._stopping and len(self._workers) <= self._ramp.limit:
+                if not await self._next(me):
+                    break
+        except SpoolUnusable as error:
+            self._fatal = error
+        finally:
+            connection = self._workers.pop(me)
+            if connection:
+                self._pool.park(connection)
+            self.ring()
+
+    async def _next(self, me: asyncio.Task[None]) -> bool:
+        """Carry the message that was due first; returns whether to go on."""
+        lease = self._queue.popleft()
+        if len(self._queue) == self._low:
+            self.ring()
+        self._carrying += 1
+        try:
+            return await self._carry(me, lease)
+        except SpoolUnusable:
+            raise
+        except Exception as error:  # noqa: BLE001 - its lease will lapse, the others go on (I9)
+            log.trouble(f"message {lease.message.id}", error)
+            return True
+        finally:
+            self._carrying -= 1
+
+    async def _carry(self, me: asyncio.Task[None], lease: Lease) -> bool:
+        content = await self._office.ledger.screen(lease)
+        if content is None:
+            return True
+        connection = self._workers[me] = self._workers[me] or await self._connect()
+        if connection is None:
+            self._queue.appendleft(lease)
+            return False
+        carried = await carry(self._office.ledger, lease, content, connection)
+        if carried.again:
+            self._queue.appendleft(lease)
+        elif carried.broken:
+            self._trouble(str(carried.broken))
+        else:
+            self._answered(carried.delivered)
+        if not connection.usable:
+            self._workers[me] = None
+            self._pool.dismiss(connection)
+        return True
+
+    async def _connect(self) -> Connection | None:
+        found = await self._office.dialler.dial(self.addresses)
+        if isinstance(found, Connection):
+            return found
+        # while others are connected, one refusal says only that it is one too many
+        alone = not any(self._workers.values())
+        self._trouble(f"{found.host}: {found.reply}", fatal=alone)
+        return None
+
+    # Health
+
+    async def _probe(self) -> None:
+        """A real greeting, EHLO and QUIT; the only thing that is spent on a primary that is down (I5).
+
+        One that is up is asked as well when no mail told for an interval how it is: "up" on the page has to be true.
+        """
+        began = self._office.clock()
+        self.health.probing(began)
+        try:
+            found = await self._office.dialler.dial(self.addresses)
+            if isinstance(found, Connection):
+                self._answered(delivered=False)
+                await found.quit()
+            elif self.health.answered_at is None or self.health.answered_at < began:
+                self._down(f"{found.host}: {found.reply}")
+        except Exception as error:  # noqa: BLE001 - the next probe comes (I9)
+            log.trouble(f"probe of {self.name}", error)
+        finally:
+            self._probe_task = None
+            self.ring()
+
+    def _answered(self, delivered: bool) -> None:
+        before = self.health.primary
+        now = self._office.clock()
+        if self.health.answered(now):
+            self._ramp.reset()
+            was_down = before.state is PrimaryState.DOWN and before.since
+            log.primary_up(self.name, now - before.since if was_down and before.since else None)
+            self.ring()
+        if delivered:
+            self._ramp.success()
+            self._staff()
+
+    def _trouble(self, error: str, fatal: bool = False) -> None:
+        self._ramp.trouble()
+        if fatal or self._ramp.exhausted:
+            self._down(error)
+
+    def _down(self, error: str) -> None:
+        if self.health.failed(self._office.clock(), error):
+            log.primary_down(self.name, error)
+        self._pool.abort()
+        self.ring()

@@ -1,0 +1,138 @@
+"""Closes leases: the outcomes go to the spool, the log and the metrics; the next attempt is set.
+
+Knows: the spool's settle, the retry times.
+Does not know: how outcomes came about.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from backupmx.config import Settings
+from backupmx.core import hops, judge, schedule
+from backupmx.core.message import Lease
+from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome, Reply
+from backupmx.courier.alarm import Alarm, Timer
+from backupmx.errors import MessageDamaged, SpoolFull
+from backupmx.ports import Clock, Spool
+from backupmx.watch import log, metrics
+
+LEASE = timedelta(hours=1)
+"""Longer than the longest transaction: the time-out after the dot, and that of a slow line."""
+LATEST_START = timedelta(minutes=15)
+"""A message whose lease ends sooner is not begun."""
+STALE = timedelta(seconds=2)
+"""A lease that is older is looked at again: an admin may have acted meanwhile."""
+BATCH = 200
+FULL_PAUSE_S = 1.0
+_NAMES = {Delivered: "delivered", Deferred: "deferred", Failed: "failed"}
+
+
+class Ledger:
+    """What is known of leased messages before and after the primary is asked."""
+
+    def __init__(self, settings: Settings, spool: Spool, clock: Clock, timer: Timer) -> None:
+        self._delivery = settings.delivery
+        self._windows = {name: domain.holding_window for name, domain in settings.domains.items()}
+        self._spool = spool
+        self._clock = clock
+        self._timer = timer
+        self.owner = f"courier@{settings.hostname}"
+
+    async def lease(self, domain: str, limit: int) -> Sequence[Lease]:
+        """Up to `limit` messages that are due now; none, and no transaction, when nothing is."""
+        now = self._clock()
+        due = self._spool.next_due(domain)
+        if due is None or due > now:
+            return ()
+        return await self._spool.lease(domain, self.owner, now, now + LEASE, limit)
+
+    def next_due(self, domain: str) -> datetime | None:
+        """The earliest due message, or end of a lease."""
+        return self._spool.next_due(domain)
+
+    def content(self, lease: Lease) -> Iterator[bytes]:
+        """Once more from the beginning. Raises MessageDamaged."""
+        return self._spool.content(lease.message.id)
+
+    async def screen(self, lease: Lease) -> Iterator[bytes] | None:
+        """The content, or None for a message that was settled without asking the primary."""
+        now = self._clock()
+        message = lease.message
+        if now > lease.until - LATEST_START:
+            await self.close(lease, {})
+            return None
+        if now > lease.until - LEASE + STALE:
+            current = self._spool.get(message.id)
+            if current is None or current.hold:
+                await self.close(lease, {})
+                return None
+        if schedule.expired(message.arrived, self._windows[lease.domain], now):
+            await self._fail(lease, judge.WINDOW_OVER)
+            log.expired(lease.domain, (message.id,))
+            return None
+        try:
+            received, content = hops.count(self._spool.content(message.id))
+        except MessageDamaged as error:
+            await self.set_aside(lease, error)
+            return None
+        if received >= hops.LIMIT:
+            await self._fail(lease, judge.LOOP)
+            return None
+        return content
+
+    async def expire(self, domain: str) -> None:
+        """Quarantine what is older than the domain's holding window."""
+        while True:
+            now = self._clock()
+            ids = await self._spool.expire(domain, now - self._windows[domain], now, BATCH)
+            log.expired(domain, ids)
+            if len(ids) < BATCH:
+                return
+
+    async def close(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
+        """Settle; recipients without an outcome are due again at once, unless others were deferred."""
+        now = self._clock()
+        due = schedule.untried(lease.message.arrived, now)
+        if any(isinstance(outcome, Deferred) for outcome in outcomes.values()):
+            deferrals = lease.message.schedule[lease.domain].deferrals
+            due = now + schedule.backoff(deferrals, self._delivery.retry_min, self._delivery.retry_max)
+        await self._settle(lease, outcomes, now, due)
+        for address, outcome in outcomes.items():
+            self._tell(lease, address, outcome, now, due)
+
+    async def _settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+        """What cannot be recorded must not be followed by more of the same: on a full disk this waits until it can be."""
+        told = False
+        while True:
+            try:
+                await self._spool.settle(lease, outcomes, now, due)
+            except SpoolFull as error:
+                if not told:
+                    log.trouble(f"settling {lease.message.id}", error)
+                told = True
+                await Alarm(self._timer).wait(FULL_PAUSE_S)
+            else:
+                return
+
+    async def set_aside(self, lease: Lease, error: MessageDamaged) -> None:
+        """A message that cannot be read goes no further; one that an admin removed meanwhile is only gone."""
+        if self._spool.get(lease.message.id) is not None:
+            await self._spool.set_aside(lease.message.id, str(error))
+            log.damaged(lease.message.id, str(error))
+
+    async def _fail(self, lease: Lease, reply: Reply) -> None:
+        await self.close(lease, {address: Failed(reply, "") for address in lease.recipients})
+
+    def _tell(self, lease: Lease, address: str, outcome: Outcome, now: datetime, due: datetime) -> None:
+        id, reply = lease.message.id, str(outcome.reply)
+        metrics.ATTEMPTS.labels(lease.domain, _NAMES[type(outcome)]).inc()
+        if isinstance(outcome, Delivered):
+            delay = now - lease.message.arrived
+            metrics.DELAY_SECONDS.observe(delay.total_seconds())
+            metrics.DELIVERY_SECONDS.observe((now - lease.until + LEASE).total_seconds())
+            metrics.DELIVERY_TLS.labels("opportunistic", "tls" if outcome.tls else "plain").inc()
+            log.delivered(id, address, outcome.host, reply, outcome.tls, delay)
+        elif isinstance(outcome, Deferred):
+            log.deferred(id, address, outcome.host, reply, due.isoformat(timespec="seconds"))
+        else:
+            log.quarantined(id, address, outcome.host, reply)

@@ -1,0 +1,70 @@
+"""Connections of a route between two bursts of mail: kept for a moment, then closed with QUIT.
+
+Knows: how long an idle connection is kept.
+Does not know: who uses them, and what for.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from backupmx.courier.alarm import Handle, Timer
+from backupmx.courier.client import Connection
+
+IDLE_S = 5.0
+
+
+class Pool:
+    """Idle connections, and farewells that are being said."""
+
+    def __init__(self, timer: Timer) -> None:
+        self._timer = timer
+        self._idle: dict[Connection, Handle] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+
+    def take(self) -> Connection | None:
+        """The connection that was used last, if it still stands."""
+        while self._idle:
+            connection, handle = self._idle.popitem()
+            handle.cancel()
+            if connection.usable:
+                return connection
+            connection.abort()
+        return None
+
+    def park(self, connection: Connection) -> None:
+        """Keep it for a while, or let it go if it is worn out."""
+        if connection.usable:
+            self._idle[connection] = self._timer(IDLE_S, lambda: self._retire(connection))
+        else:
+            self.dismiss(connection)
+
+    def dismiss(self, connection: Connection) -> None:
+        """Close it with QUIT; nobody waits for that."""
+        self.errand(connection.quit())
+
+    def errand(self, job: Coroutine[Any, Any, None]) -> None:
+        """Have something done aside; it must not fail."""
+        task = asyncio.create_task(job)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    def abort(self) -> None:
+        """Drop all idle ones: their peer is gone."""
+        for connection, handle in self._idle.items():
+            handle.cancel()
+            connection.abort()
+        self._idle.clear()
+
+    async def close(self) -> None:
+        """Take leave of all."""
+        for connection, handle in self._idle.items():
+            handle.cancel()
+            self.dismiss(connection)
+        self._idle.clear()
+        if self._errands:
+            await asyncio.wait(self._errands)
+
+    def _retire(self, connection: Connection) -> None:
+        if self._idle.pop(connection, None):
+            self.dismiss(connection)

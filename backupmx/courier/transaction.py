@@ -1,0 +1,213 @@
+"""One mail transaction: MAIL, RCPT, DATA, content, dot; one outcome for each recipient that the primary spoke of.
+
+Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers that (RFC 2920).
+Does not know: what a reply means (core's judge does), where the content comes from, and what becomes of the outcomes.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from backupmx.core import judge, wire
+from backupmx.core.judge import Place
+from backupmx.core.message import Message
+from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome, Reply
+from backupmx.courier.line import Line, Malformed
+
+SLOWEST_OCTETS_PER_S = 2**14
+"""What a primary may need for a large message after the dot, on top of the time for any message."""
+
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds we wait (RFC 5321 section 4.5.3.2)."""
+
+    connect: float = 30
+    command: float = 300
+    """The greeting and any command but DATA."""
+    data: float = 120
+    block: float = 180
+    """Until the primary takes the next part of the content."""
+    dot: float = 600
+    quit: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The server at the other end, and what it offers."""
+
+    host: str
+    tls: str | None
+    offers: frozenset[str]
+    """EHLO keywords, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one transaction."""
+
+    outcomes: Mapping[str, Outcome]
+    """By address; recipients that the primary said nothing final of are absent."""
+    broken: Reply | None = None
+    """Why the connection is of no more use."""
+    stale: bool = False
+    """It broke before the primary answered anything, as one that was idle for too long does."""
+
+
+class _Closing(Exception):
+    """The primary said that it closes the connection (RFC 5321 section 3.8)."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+
+
+class Transaction:
+    """One message and up to a hundred of its recipients, on one line."""
+
+    def __init__(self, line: Line, peer: Peer, patience: Patience, message: Message, recipients: Sequence[str]) -> None:
+        self._line = line
+        self._peer = peer
+        self._patience = patience
+        self._message = message
+        self._utf8 = "smtputf8" in peer.offers
+        self._ahead = "pipelining" in peer.offers
+        self._outcomes: dict[str, Outcome] = {}
+        self._recipients = [address for address in recipients if self._sendable(address)]
+        self._accepted: list[str] = []
+        self._place = Place.MAIL
+        self._answered = False
+
+    async def run(self, content: Iterator[bytes]) -> Report:
+        """Carry it out. Raises MessageDamaged, with the connection ended before the dot, when the content is."""
+        if not self._recipients:
+            return Report(self._outcomes)
+        try:
+            await self._envelope()
+            if self._place is Place.DATA and self._accepted:
+                await self._content(content)
+            else:
+                await self._reset()
+        except _Closing as closing:
+            self._line.abort()
+            return Report(self._outcomes, closing.reply)
+        except TimeoutError:
+            return self._silent(timed_out=True)
+        except Malformed as error:
+            trouble = Reply(451, f"4.5.0 {error}, at {self._place}")
+            self._line.abort()
+            self._settle(self._open(), Deferred, trouble)
+            return Report(self._outcomes, trouble)
+        except OSError:
+            return self._silent(timed_out=False)
+        except BaseException:
+            self._line.abort()
+            raise
+        return Report(self._outcomes)
+
+    def _silent(self, timed_out: bool) -> Report:
+        self._line.abort()
+        trouble = judge.silence(self._place, timed_out)
+        if kind := judge.broken(self._place, timed_out):
+            self._settle(self._open(), kind, trouble)
+        return Report(self._outcomes, trouble, stale=not timed_out and not self._answered)
+
+    async def _envelope(self) -> None:
+        """MAIL, RCPT, DATA; ends at Place.DATA when the primary waits for the content, at another place when it does not."""
+        mail = self._mail()
+        recipients = {address: b"RCPT TO:<%s>\r\n" % address.encode() for address in self._recipients}
+        if self._ahead:
+            self._line.send(b"".join((mail, *recipients.values(), b"DATA\r\n")), replies=len(recipients) + 2)
+        reply = await self._ask(Place.MAIL, mail)
+        welcome = reply.positive
+        if not welcome:
+            self._judge(self._recipients, reply)
+            if not self._ahead:
+                return
+        for address, command in recipients.items():
+            reply = await self._ask(Place.RCPT, command)
+            if welcome and reply.positive:
+                self._accepted.append(address)
+            elif welcome:
+                self._judge((address,), reply)
+        if not (self._accepted or self._ahead):
+            return
+        reply = await self._ask(Place.DATA, b"DATA\r\n")
+        if reply.code != 354:
+            self._judge(self._accepted, reply)
+            self._accepted = []
+        elif not self._accepted:
+            # it waits for content although it refused every recipient: there is none to give (RFC 2920 section 3.1)
+            self._line.send(b".\r\n")
+            await self._answer()
+
+    async def _content(self, content: Iterator[bytes]) -> None:
+        # the reply may come before the dot: it is kept until it is asked for
+        self._line.expect()
+        for piece in wire.data(content):
+            self._line.write(piece)
+            async with asyncio.timeout(self._patience.block):
+                await self._line.flush()
+        self._place = Place.DOT
+        reply = await self._answer()
+        self._judge(self._accepted, reply)
+
+    async def _reset(self) -> None:
+        """Nothing was sent: start anew (RFC 5321 section 4.1.1.5)."""
+        self._line.send(b"RSET\r\n")
+        await self._answer()
+
+    async def _ask(self, place: Place, command: bytes) -> Reply:
+        self._place = place
+        if not self._ahead:
+            self._line.send(command)
+        return await self._answer()
+
+    async def _answer(self) -> Reply:
+        async with asyncio.timeout(self._time()):
+            reply = await self._line.reply()
+        self._answered = True
+        if reply.code == 421:
+            raise _Closing(reply)
+        return reply
+
+    def _time(self) -> float:
+        if self._place is Place.DOT:
+            return self._patience.dot + self._message.size / SLOWEST_OCTETS_PER_S
+        return self._patience.data if self._place is Place.DATA else self._patience.command
+
+    def _mail(self) -> bytes:
+        envelope = self._message.envelope
+        parts = [f"MAIL FROM:<{envelope.sender}>"]
+        if "size" in self._peer.offers:
+            parts.append(f"SIZE={self._message.size}")
+        if envelope.eight_bit and "8bitmime" in self._peer.offers:
+            parts.append("BODY=8BITMIME")
+        if self._utf8 and (envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *self._recipients)))):
+            parts.append("SMTPUTF8")
+        return (" ".join(parts) + "\r\n").encode()
+
+    def _sendable(self, address: str) -> bool:
+        """Whether a command can carry the address; if not, its outcome is known without asking."""
+        for each in (self._message.envelope.sender, address):
+            if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):
+                self._settle((address,), Failed, judge.UNSENDABLE)
+                return False
+            if not (each.isascii() or self._utf8):
+                self._settle((address,), Deferred, judge.NO_SMTPUTF8)
+                return False
+        return True
+
+    def _open(self) -> list[str]:
+        return [address for address in self._recipients if address not in self._outcomes]
+
+    def _judge(self, addresses: Sequence[str], reply: Reply) -> None:
+        kind = judge.judge(self._place, reply)
+        if kind is not None:
+            self._settle(addresses, kind, reply)
+
+    def _settle(self, addresses: Sequence[str], kind: type[Delivered | Deferred | Failed], reply: Reply) -> None:
+        for address in addresses:
+            self._outcomes[address] = kind(reply, self._peer.host, self._peer.tls)

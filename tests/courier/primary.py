@@ -1,0 +1,189 @@
+"""A primary that follows a script: real sockets, a reply for each step, attempt and recipient, lost lines, silence."""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+DROP = "drop"
+"""Close the connection without a word."""
+SILENCE = "silence"
+"""Never answer."""
+EXTENSIONS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+
+
+@dataclass
+class Received:
+    """One message that was taken: what came over the wire, dots undone."""
+
+    mail: str
+    rcpts: list[str]
+    content: bytes
+    connection: int
+
+
+@dataclass
+class Rule:
+    """At `verb`, when the command holds `having`: say `reply`, so many times."""
+
+    verb: str
+    reply: str
+    having: str
+    times: float
+
+
+@dataclass
+class Session:
+    number: int
+    mail: str = ""
+    rcpts: list[str] = field(default_factory=list)
+    tls: bool = False
+
+
+class ScriptedPrimary:
+    """`async with` it; it takes all, unless told otherwise by `on`."""
+
+    def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, tls: ssl.SSLContext | None = None) -> None:
+        self.extensions = extensions
+        self.tls = tls
+        self.port = 0
+        self.received: list[Received] = []
+        self.commands: list[str] = []
+        self.verbs: Counter[str] = Counter()
+        self.connections = 0
+        self.open = 0
+        self.most_open = 0
+        self.most_open_at: list[int] = []
+        self.taking: Callable[[], object] | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._rules: list[Rule] = []
+        self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._server: asyncio.Server | None = None
+
+    def on(self, verb: str, reply: str, having: str = "", times: float = float("inf")) -> Self:
+        """Add a rule; the first that fits is followed. CONNECT is the greeting, DOT the end of data, BODY the middle of it."""
+        self._rules.append(Rule(verb, reply, having, times))
+        return self
+
+    def forget(self) -> None:
+        """Take all from now on."""
+        self._rules.clear()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, on the same port each time."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**27)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Be gone: no listener, every line cut."""
+        if self._server:
+            self._server.close()
+            self._server = None
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Cut every line."""
+        tasks = dict(self._tasks)
+        for task, writer in tasks.items():
+            writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks[task] = writer
+        self.connections += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            await self._talk(Session(self.connections), reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            pass
+        finally:
+            self.open -= 1
+            del self._tasks[task]
+            writer.transport.abort()
+
+    async def _talk(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._say(writer, "CONNECT", "", "220 primary.test ESMTP")
+        while True:
+            line = (await reader.readuntil(b"\r\n")).decode("utf-8", "surrogateescape").rstrip("\r\n")
+            verb = line.partition(" ")[0].upper()
+            self.commands.append(line)
+            self.verbs[verb] += 1
+            code = await self._say(writer, verb, line, self._usual(verb, session))
+            if verb == "MAIL":
+                session.mail, session.rcpts = line, []
+            elif verb == "RCPT" and code.startswith("2"):
+                session.rcpts.append(line.partition("<")[2].rpartition(">")[0])
+            elif verb == "DATA" and code.startswith("3"):
+                await self._data(session, reader, writer)
+            elif verb == "STARTTLS" and code.startswith("2"):
+                assert self.tls
+                await writer.start_tls(self.tls)
+                session.tls = True
+            elif verb == "QUIT":
+                return
+
+    def _usual(self, verb: str, session: Session) -> str:
+        if verb == "EHLO":
+            offers = [*self.extensions, *(["STARTTLS"] if self.tls and not session.tls else [])]
+            lines = ["primary.test", *offers]
+            return "\r\n".join(f"250{'-' if n < len(lines) else ' '}{line}" for n, line in enumerate(lines, 1))
+        if verb == "DATA":
+            return "354 go on" if session.rcpts else "554 5.5.1 no valid recipients"
+        return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on"}.get(verb, "250 2.0.0 fine")
+
+    async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = []
+        while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
+            if not lines:
+                await self._say(writer, "BODY", "", "")
+            lines.append(line.removeprefix(b"."))
+        await self.gate.wait()
+        self.most_open_at.append(self.open)
+        content = b"".join(lines)
+        before = len(self.received)
+        code = self._reply("DOT", content.decode("utf-8", "replace"), "250 2.0.0 taken")
+        if code.startswith("2") or code == "taken, but " + DROP:
+            self.received.append(Received(session.mail, session.rcpts, content, session.number))
+        if len(self.received) > before and self.taking:
+            self.taking()
+        if code == "taken, but " + DROP:
+            raise ConnectionError
+        await self._write(writer, code)
+
+    def _reply(self, verb: str, text: str, usual: str) -> str:
+        for rule in self._rules:
+            if rule.verb == verb and rule.having in text and rule.times > 0:
+                rule.times -= 1
+                return rule.reply
+        return usual
+
+    async def _say(self, writer: asyncio.StreamWriter, verb: str, text: str, usual: str) -> str:
+        reply = self._reply(verb, text, usual)
+        await self._write(writer, reply)
+        return reply
+
+    async def _write(self, writer: asyncio.StreamWriter, reply: str) -> None:
+        if reply == DROP:
+            raise ConnectionError
+        if reply == SILENCE:
+            await asyncio.Event().wait()
+        if reply:
+            writer.write(reply.encode("utf-8", "surrogateescape") + b"\r\n")
+            await writer.drain()
+            if reply.startswith("421"):
+                raise ConnectionError
