@@ -94,6 +94,7 @@ def _run(stay: bool) -> int:
 
 
 def _stay(story: "Story") -> None:
+    story.view.scene("6. Gentle mail goes on, with a short outage now and then")
     try:
         while True:
             story.go_on()
@@ -102,7 +103,7 @@ def _stay(story: "Story") -> None:
 
 
 def _invitation(instance: Instance) -> str:
-    return f"\nThe page: {instance.page}   user: {USER}   password: {instance.password}\nCtrl-C ends it all.\n"
+    return f"The page: {instance.page}   user: {USER}   password: {instance.password}\nCtrl-C ends it all."
 
 
 @dataclass(slots=True)

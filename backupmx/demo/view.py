@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from backupmx.core.status import PrimaryState, Status
-from backupmx.core.words import sentence, size
+from backupmx.core.words import messages, sentence, size
 from backupmx.demo.ledger import Balance
 
 COLOURS = {PrimaryState.UP: "green", PrimaryState.DOWN: "bold red", PrimaryState.UNKNOWN: "yellow"}
-KEPT = 14
-"""Lines of the story that stay in sight."""
+LEAST = 2
+"""Lines of the story that stay in sight, however low the terminal is."""
 
 
 class View(Protocol):
@@ -65,10 +65,11 @@ class Screen:
     """A picture of the house that is drawn anew all the time, and the story below it."""
 
     def __init__(self, console: Console, invitation: str) -> None:
-        self._invitation = invitation
+        self._console = console
+        self._invitation = Text(invitation)
         self._story: list[Text] = []
-        self._standing: RenderableType = ""
-        self._books: RenderableType = ""
+        self._standing: RenderableType = Text()
+        self._books: RenderableType = Text()
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -80,19 +81,19 @@ class Screen:
 
     def scene(self, title: str) -> None:
         """In bold."""
-        self._story.append(Text(title, style="bold"))
+        self._story.append(Text(title, style="bold", no_wrap=True, overflow="ellipsis"))
 
     def tell(self, line: str) -> None:
         """With a mark."""
-        self._story.append(Text.assemble(("  ✓ ", "green"), line))
+        self._story.append(Text.assemble(("  ✓ ", "green"), line, no_wrap=True, overflow="ellipsis"))
 
     def pulse(self, status: Status, balance: Balance) -> None:
         """Draw how things stand."""
         drawn = Table.grid(padding=(0, 3))
         for domain in status.domains:
             drawn.add_row(domain.domain, "primary", Text(domain.primary.state, style=COLOURS[domain.primary.state]))
-        drawn.add_row("accepted", "", f"{balance.messages} messages for {balance.copies} recipients")
-        drawn.add_row("waiting", "", f"{status.queue.messages} messages, {size(status.queue.bytes)}")
+        drawn.add_row("accepted", "", f"{messages(balance.messages)}, {balance.copies} copies")
+        drawn.add_row("waiting", "", f"{messages(status.queue.messages)}, {size(status.queue.bytes)}")
         drawn.add_row("delivered", "", f"{balance.delivered} of {balance.copies} copies")
         self._standing = Panel(Group(Text(sentence(status)), "", drawn), title="Backup MX", border_style="blue")
 
@@ -105,7 +106,11 @@ class Screen:
         self._books = Panel(Group(drawn, "", Text(verdict(good), style=style)), title="Ledger", border_style=style)
 
     def _draw(self) -> RenderableType:
-        return Group(self._standing, *self._story[-KEPT:], self._books, Text(self._invitation))
+        """The end of the story fills what the rest leaves of the terminal."""
+        rest = (self._standing, self._books, self._invitation)
+        taken = sum(len(self._console.render_lines(part, pad=False)) for part in rest)
+        room = max(LEAST, self._console.height - taken - 1)
+        return Group(self._standing, *self._story[-room:], self._books, self._invitation)
 
 
 def books(balance: Balance) -> Iterator[tuple[str, int]]:

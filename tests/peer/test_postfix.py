@@ -17,7 +17,8 @@ BODY = "Subject: {subject}\r\nX-Mark: {subject}\r\n\r\n.a dot\r\n..two\r\n\r\nGr
 def swaks(instance: Instance, place: Path, subject: str, *more: str) -> None:
     """One message, the way an admin tries a server out."""
     letter = place / subject
-    letter.write_bytes(BODY.format(subject=subject).encode())
+    # swaks ends the last line itself
+    letter.write_bytes(BODY.format(subject=subject).removesuffix("\r\n").encode())
     command = ["swaks", "--server", f"127.0.0.1:{instance.port}", "--helo", "client.test", "--from", "a@sender.test"]
     done = subprocess.run(
         [*command, "--to", "user@example.com", "--data", f"@{letter}", *more],
