@@ -173,7 +173,11 @@ class Client:
     def __init__(self, port: int, timeout: float = 10.0) -> None:
         self._sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._lines = self._sock.makefile("rb")
-        self.greeting = self.reply()
+        try:
+            self.greeting = self.reply()
+        except OSError:
+            self.close()
+            raise
 
     def reply(self) -> str:
         lines = []
@@ -206,8 +210,12 @@ class Client:
         self._sock.close()
 
     def __enter__(self) -> "Client":
-        assert self.greeting.startswith("220 "), self.greeting
-        self.say("EHLO client.test")
+        try:
+            assert self.greeting.startswith("220 "), self.greeting
+            self.say("EHLO client.test")
+        except (OSError, AssertionError):
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
