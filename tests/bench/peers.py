@@ -109,7 +109,11 @@ class Sink:
 @contextmanager
 def sink(port: int) -> Iterator[Sink]:
     """Run a discarding primary on a loopback port."""
-    process = subprocess.Popen(["smtp-sink", "-c", f"127.0.0.1:{port}", "1000"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    # as root it wants to be told who it shall be
+    who = ["-u", "nobody"] if os.geteuid() == 0 else []
+    process = subprocess.Popen(
+        ["smtp-sink", "-c", *who, f"127.0.0.1:{port}", "1000"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
     found = Sink(time.monotonic())
     reader = threading.Thread(target=_count, args=(process, found), daemon=True)
     reader.start()
