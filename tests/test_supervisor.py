@@ -16,13 +16,17 @@ import os, signal, sys
 from functools import partial
 from backupmx.supervisor import Role, Supervisor
 
+def say(*words):
+    # one write a line: several processes share the file
+    os.write(1, " ".join(map(str, words)).encode() + b"\\n")
+
 def idle(name, generation, post):
     os.set_blocking(post.lifeline, True)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    print(generation, name, os.getpid(), flush=True)
+    say(generation, name, os.getpid())
     post.ready()
     os.read(post.lifeline, 1)
-    print("orphaned", name, flush=True)
+    say("orphaned", name)
     return 1
 
 def broken(post):
@@ -32,8 +36,8 @@ def roles(generation):
     return [Role("a", partial(idle, "a", generation), alone=True), Role("b", partial(idle, "b", generation))]
 
 chosen = [Role("broken", broken), *roles("first")] if sys.argv[1:] else roles("first")
-sys.exit(Supervisor(chosen, lambda: roles("second"), lambda: print("ready", flush=True),
-                    lambda name, pid: None, lambda name, pid, status: print("died", name, flush=True)).run())
+sys.exit(Supervisor(chosen, lambda: roles("second"), lambda: say("ready"),
+                    lambda name, pid: None, lambda name, pid, status: say("died", name)).run())
 """
 
 
