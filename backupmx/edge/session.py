@@ -119,7 +119,7 @@ class Session(SMTP):
     def eof_received(self) -> bool:
         """A reply that is owed still goes out; the connection ends after it."""
         self._eof = True
-        return self._mode is Mode.BUSY and self._original_transport is None
+        return self._arrival is not None and self._mode is Mode.BUSY and self._original_transport is None
 
     def connection_lost(self, _error: Exception | None) -> None:
         """A commit that has begun goes on; anything less is forgotten (I1)."""
@@ -247,8 +247,11 @@ class Session(SMTP):
             if self.transport is not None:
                 self.transport.abort()
             return
+        if self._mode is Mode.ENDED:
+            return
         self._mode = Mode.COMMAND
-        self._extend(COMMAND_S)
+        # the first command may have come in one packet with the end of the handshake
+        self._converse()
 
     async def push(self, status: Any) -> None:
         """The base class' STARTTLS replies through this; its words are not ours."""
@@ -263,7 +266,11 @@ class Session(SMTP):
 
     def expire(self) -> None:
         """The deadline has passed. A commit is never cut short."""
-        if self._mode is Mode.ENDED or self._arrival is None or self._mode is Mode.DATA:
+        if self._arrival is not None and self._mode is Mode.BUSY:
+            return
+        if self._mode is Mode.BUSY:
+            self.abort()  # a handshake that does not end
+        else:
             self._cut_off(replies.TIMEOUT)
 
     def stop(self) -> None:
@@ -292,11 +299,15 @@ class Session(SMTP):
         self._input = b""
         self.deadline = self.loop.time() + LINGER_S
         transport.write(answer.line)
-        if transport.can_write_eof():
-            transport.write_eof()
-            self._listen(True)
-        else:
+        if not transport.can_write_eof():
             transport.close()
+            return
+        try:
+            transport.write_eof()
+        except OSError:
+            transport.abort()  # the client was gone already
+        else:
+            self._listen(True)
 
     def _listen(self, wanted: bool) -> None:
         if self.transport is not None and self._deaf is wanted:
