@@ -1,10 +1,11 @@
-"""Carries one leased message over a connection, and closes its lease, whatever happens.
+"""Carries leased messages over one connection, one after the other, and closes their leases, whatever happens.
 
-Knows: the connection, the ledger, how many recipients go in one transaction.
-Does not know: the route, and other messages.
+Knows: its connection, the ledger, how many recipients go in one transaction.
+Does not know: the route, and the other carriers.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from backupmx.core import judge, schedule
@@ -30,39 +31,61 @@ class Carried:
     """The connection was dead already: the lease is still open, and its content unread."""
 
 
-async def carry(ledger: Ledger, lease: Lease, content: Iterator[bytes], connection: Connection) -> Carried:
-    """Ask the primary, and settle. Raises SpoolError."""
-    reused = connection.carried > 0
-    outcomes: dict[str, Outcome] = {}
-    broken: Reply | None = None
-    try:
-        for start in range(0, len(lease.recipients), RECIPIENTS):
-            some = lease.recipients[start : start + RECIPIENTS]
-            report = await connection.carry(lease.message, some, ledger.content(lease) if start else content)
-            if report.stale and reused and not start:
-                return Carried(broken=report.broken, again=True)
-            outcomes |= report.outcomes
-            broken = report.broken
-            if broken:
-                break
-    except MessageDamaged as error:
-        # what the primary said before is kept; the connection ended before the dot
-        if outcomes:
-            await ledger.close(lease, outcomes)
-        await ledger.set_aside(lease, error)
-        return Carried()
-    except SpoolError:
-        connection.abort()
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug is our own trouble: a deferral (I9)
-        connection.abort()
-        log.trouble(f"carrying {lease.message.id}", error)
-        outcomes = _deferred(lease, judge.OUR_TROUBLE, connection) | outcomes
-    if broken and schedule.suspect(lease.message.schedule[lease.domain]):
-        outcomes = _deferred(lease, broken, connection) | outcomes
-    await ledger.close(lease, outcomes)
-    return Carried(any(isinstance(outcome, Delivered) for outcome in outcomes.values()), broken)
+class Carrier:
+    """At most one connection, and at most one settlement that is not durable yet.
 
+    While one message is settled the next is on its way: else the disk's pace would be that of each connection.
+    """
 
-def _deferred(lease: Lease, reply: Reply, connection: Connection) -> dict[str, Outcome]:
-    return {address: Deferred(reply, connection.peer.host, connection.peer.tls) for address in lease.recipients}
+    def __init__(self, ledger: Ledger, connection: Connection | None) -> None:
+        self._ledger = ledger
+        self._settling: asyncio.Task[None] | None = None
+        self.connection = connection
+
+    async def carry(self, lease: Lease, content: Iterator[bytes]) -> Carried:
+        """Ask the primary, and begin to settle. Raises what the last settlement or a reading of the spool raised."""
+        assert self.connection
+        connection, reused = self.connection, self.connection.carried > 0
+        outcomes: dict[str, Outcome] = {}
+        broken: Reply | None = None
+        try:
+            for start in range(0, len(lease.recipients), RECIPIENTS):
+                some = lease.recipients[start : start + RECIPIENTS]
+                report = await connection.carry(lease.message, some, self._ledger.content(lease) if start else content)
+                if report.stale and reused and not start:
+                    return Carried(broken=report.broken, again=True)
+                outcomes |= report.outcomes
+                broken = report.broken
+                if broken:
+                    break
+        except MessageDamaged as error:
+            # the connection ended before the dot; what the primary said of other recipients before is kept
+            await self._settle(lease, outcomes)
+            await self.finish()
+            await self._ledger.set_aside(lease, error)
+            return Carried()
+        except SpoolError:
+            connection.abort()
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug is our own trouble: a deferral (I9)
+            connection.abort()
+            log.trouble(f"carrying {lease.message.id}", error)
+            outcomes = self._deferred(lease, judge.OUR_TROUBLE) | outcomes
+        if broken and schedule.suspect(lease.message.schedule[lease.domain]):
+            outcomes = self._deferred(lease, broken) | outcomes
+        await self._settle(lease, outcomes)
+        return Carried(any(isinstance(outcome, Delivered) for outcome in outcomes.values()), broken)
+
+    async def finish(self) -> None:
+        """Return once all is settled. Raises what the settlement raised."""
+        settling, self._settling = self._settling, None
+        if settling:
+            await settling
+
+    async def _settle(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
+        await self.finish()
+        self._settling = asyncio.create_task(self._ledger.close(lease, outcomes))
+
+    def _deferred(self, lease: Lease, reply: Reply) -> dict[str, Outcome]:
+        peer = self.connection.peer if self.connection else None
+        return {address: Deferred(reply, peer.host if peer else "", peer.tls if peer else None) for address in lease.recipients}

@@ -61,9 +61,8 @@ class Connection:
     async def quit(self) -> None:
         """Take leave (RFC 5321 section 4.1.1.10); never fails."""
         try:
-            async with asyncio.timeout(self._patience.quit):
-                self._line.send(b"QUIT\r\n")
-                await self._line.reply()
+            self._line.send(b"QUIT\r\n")
+            await self._line.reply(self._patience.quit)
         except (OSError, SMTPException):
             pass  # it is over either way
         finally:
@@ -133,6 +132,7 @@ class Dialler:
         """The greeting, or the reply to EHLO or HELO; raises SMTPResponseException when it is not 2xx."""
         async with asyncio.timeout(self._patience.command):
             response = await (line.execute_command(verb, self._hostname) if verb else line.read_response())
+        line.discard()
         if response.code // 100 != 2:
             raise SMTPResponseException(response.code, response.message)
         return response

@@ -8,13 +8,12 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from backupmx.config import Delivery
 from backupmx.core.message import Lease
 from backupmx.core.status import PrimaryState
 from backupmx.courier.alarm import Alarm, Timer
-from backupmx.courier.carrier import carry
+from backupmx.courier.carrier import Carried, Carrier
 from backupmx.courier.client import Connection, Dialler
 from backupmx.courier.health import Health
 from backupmx.courier.ledger import Ledger
@@ -57,7 +56,7 @@ class Lane:
         self._alarm = Alarm(office.timer)
         self._pool = Pool(office.timer)
         self._queue: deque[Lease] = deque()
-        self._workers: dict[asyncio.Task[None], Connection | None] = {}
+        self._carriers: dict[Carrier, asyncio.Task[None]] = {}
         self._carrying = 0
         self._low = 0
         self._probe_task: asyncio.Task[None] | None = None
@@ -80,12 +79,12 @@ class Lane:
                 await self._alarm.wait(await self._turn())
                 if self._fatal:
                     raise self._fatal
-            while self._workers:
-                await asyncio.wait(self._workers)
+            while self._carriers:
+                await asyncio.wait(self._carriers.values())
             await self._give_back()
             await self._pool.close()
         finally:
-            left = [task for task in (self._probe_task, *self._workers) if task]
+            left = [task for task in (self._probe_task, *self._carriers.values()) if task]
             for task in left:
                 task.cancel()
             if left:
@@ -149,68 +148,64 @@ class Lane:
     # Connections
 
     def _staff(self) -> None:
-        """As many workers as there is work for, and as the ramp allows: one a connection."""
-        while len(self._workers) < min(self._ramp.limit, len(self._queue) + self._carrying):
-            self._workers[asyncio.create_task(self._work())] = None
+        """As many carriers as there is work for, and as the ramp allows: one a connection."""
+        while len(self._carriers) < min(self._ramp.limit, len(self._queue) + self._carrying):
+            carrier = Carrier(self._office.ledger, self._pool.take())
+            self._carriers[carrier] = asyncio.create_task(self._work(carrier))
 
-    async def _work(self) -> None:
-        """Carry messages over one connection while there are any."""
-        me = cast(asyncio.Task[None], asyncio.current_task())
-        self._workers[me] = self._pool.take()
+    async def _work(self, carrier: Carrier) -> None:
+        """Carry messages while there are any."""
         try:
-            while self._queue and self.health.up and not self._stopping and len(self._workers) <= self._ramp.limit:
-                if not await self._next(me):
+            while self._queue and self.health.up and not self._stopping and len(self._carriers) <= self._ramp.limit:
+                if not await self._next(carrier):
                     break
+            await carrier.finish()
         except SpoolUnusable as error:
             self._fatal = error
+        except Exception as error:  # noqa: BLE001 - a lease lapses, the others go on (I9)
+            log.trouble(f"lane {self.name}", error)
         finally:
-            connection = self._workers.pop(me)
-            if connection:
-                self._pool.park(connection)
+            del self._carriers[carrier]
+            if carrier.connection:
+                self._pool.park(carrier.connection)
             self.ring()
 
-    async def _next(self, me: asyncio.Task[None]) -> bool:
+    async def _next(self, carrier: Carrier) -> bool:
         """Carry the message that was due first; returns whether to go on."""
         lease = self._queue.popleft()
         if len(self._queue) == self._low:
             self.ring()
         self._carrying += 1
         try:
-            return await self._carry(me, lease)
-        except SpoolUnusable:
-            raise
-        except Exception as error:  # noqa: BLE001 - its lease will lapse, the others go on (I9)
-            log.trouble(f"message {lease.message.id}", error)
-            return True
+            content = await self._office.ledger.screen(lease)
+            if content is None:
+                return True
+            carrier.connection = carrier.connection or await self._connect()
+            if carrier.connection is None:
+                self._queue.appendleft(lease)
+                return False
+            self._learn(lease, await carrier.carry(lease, content))
         finally:
             self._carrying -= 1
+        if not carrier.connection.usable:
+            self._pool.dismiss(carrier.connection)
+            carrier.connection = None
+        return True
 
-    async def _carry(self, me: asyncio.Task[None], lease: Lease) -> bool:
-        content = await self._office.ledger.screen(lease)
-        if content is None:
-            return True
-        connection = self._workers[me] = self._workers[me] or await self._connect()
-        if connection is None:
-            self._queue.appendleft(lease)
-            return False
-        carried = await carry(self._office.ledger, lease, content, connection)
+    def _learn(self, lease: Lease, carried: Carried) -> None:
         if carried.again:
             self._queue.appendleft(lease)
         elif carried.broken:
             self._trouble(str(carried.broken))
         else:
             self._answered(carried.delivered)
-        if not connection.usable:
-            self._workers[me] = None
-            self._pool.dismiss(connection)
-        return True
 
     async def _connect(self) -> Connection | None:
         found = await self._office.dialler.dial(self.addresses)
         if isinstance(found, Connection):
             return found
         # while others are connected, one refusal says only that it is one too many
-        alone = not any(self._workers.values())
+        alone = not any(carrier.connection for carrier in self._carriers)
         self._trouble(f"{found.host}: {found.reply}", fatal=alone)
         return None
 

@@ -6,6 +6,7 @@ Does not know: how outcomes came about.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 from backupmx.config import Settings
 from backupmx.core import hops, judge, schedule
@@ -36,6 +37,9 @@ class Ledger:
         self._spool = spool
         self._clock = clock
         self._timer = timer
+        # finding a counter by its labels costs as much as counting
+        self._attempts = cache(metrics.ATTEMPTS.labels)
+        self._by_tls = cache(metrics.DELIVERY_TLS.labels)
         self.owner = f"courier@{settings.hostname}"
 
     async def lease(self, domain: str, limit: int) -> Sequence[Lease]:
@@ -125,12 +129,12 @@ class Ledger:
 
     def _tell(self, lease: Lease, address: str, outcome: Outcome, now: datetime, due: datetime) -> None:
         id, reply = lease.message.id, str(outcome.reply)
-        metrics.ATTEMPTS.labels(lease.domain, _NAMES[type(outcome)]).inc()
+        self._attempts(lease.domain, _NAMES[type(outcome)]).inc()
         if isinstance(outcome, Delivered):
             delay = now - lease.message.arrived
             metrics.DELAY_SECONDS.observe(delay.total_seconds())
             metrics.DELIVERY_SECONDS.observe((now - lease.until + LEASE).total_seconds())
-            metrics.DELIVERY_TLS.labels("opportunistic", "tls" if outcome.tls else "plain").inc()
+            self._by_tls("opportunistic", "tls" if outcome.tls else "plain").inc()
             log.delivered(id, address, outcome.host, reply, outcome.tls, delay)
         elif isinstance(outcome, Deferred):
             log.deferred(id, address, outcome.host, reply, due.isoformat(timespec="seconds"))

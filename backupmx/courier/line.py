@@ -54,21 +54,35 @@ class Line(SMTPProtocol):
         self._owed += replies
         self._response_pending = True
 
-    async def flush(self) -> None:
-        """Wait until the peer has taken most of what was written. Raises ConnectionError when the line is broken."""
-        await self._drain_helper()
+    async def flush(self, within: float) -> None:
+        """Wait until the peer has taken most of what was written. Raises OSError when the line is broken, TimeoutError."""
+        if self._paused:
+            async with asyncio.timeout(within):
+                await self._drain_helper()
 
-    async def reply(self) -> Reply:
-        """The next reply. Raises ConnectionError when the line is broken, or what came is no reply."""
+    async def reply(self, within: float) -> Reply:
+        """The next reply. Raises OSError when the line is broken, Malformed when what came is no reply, TimeoutError."""
+        waiter = self._response_waiter
         try:
-            self._hand_over()
-            code, text = await self.read_response()
+            if waiter is not None and waiter.done():
+                response = await self.read_response()
+            elif (ready := self._read_response_from_buffer()) is not None:
+                response = ready
+            else:
+                async with asyncio.timeout(within):
+                    response = await self.read_response()
         except SMTPResponseException as error:
             self.abort()
             raise Malformed("not a reply") from error
         self._owed = max(0, self._owed - 1)
         self._response_pending = self._owed > 0
-        return judge.reply(code, text)
+        if not self._owed:
+            self.discard()
+        return judge.reply(*response)
+
+    def discard(self) -> None:
+        """Drop what came beyond the replies that were due: it must never be taken for an answer to what is asked next."""
+        del self._buffer[:]
 
     def abort(self) -> None:
         """End the connection without a word, and without what may still wait to be written."""

@@ -4,7 +4,6 @@ Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers
 Does not know: what a reply means (core's judge does), where the content comes from, and what becomes of the outcomes.
 """
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,8 +147,7 @@ class Transaction:
         self._line.expect()
         for piece in wire.data(content):
             self._line.write(piece)
-            async with asyncio.timeout(self._patience.block):
-                await self._line.flush()
+            await self._line.flush(self._patience.block)
         self._place = Place.DOT
         reply = await self._answer()
         self._judge(self._accepted, reply)
@@ -166,8 +164,7 @@ class Transaction:
         return await self._answer()
 
     async def _answer(self) -> Reply:
-        async with asyncio.timeout(self._time()):
-            reply = await self._line.reply()
+        reply = await self._line.reply(self._time())
         self._answered = True
         if reply.code == 421:
             raise _Closing(reply)

@@ -69,7 +69,7 @@ async def breathe() -> None:
 async def until(holds: Callable[[], object], what: str = "", within: float = 10.0) -> None:
     """Wait for what sockets bring about; fails loudly."""
     async with asyncio.timeout(within):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what is waited for happens beyond a socket
             await asyncio.sleep(0.002)
 
 

@@ -1,0 +1,99 @@
+"""How fast the courier alone gives back: fills a spool directly, then drains it to Postfix's discarding smtp-sink.
+
+python -m tests.bench.courier [--messages 10000] [--bytes 4096] [--connections 20] [--profile]
+"""
+
+import argparse
+import asyncio
+import cProfile
+import pstats
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uuid_utils
+import uvloop
+
+from backupmx.config import Settings
+from backupmx.core import ids
+from backupmx.core.message import Client, Envelope, Recipient
+from backupmx.courier.courier import Courier
+from backupmx.spool import layout
+from backupmx.spool.store import LmdbSpool
+from backupmx.watch import log
+from tests.bench.peers import free_port, sink
+
+DOMAIN = "example.com"
+PATIENCE_S = 300.0
+
+
+def now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+async def fill(spool: LmdbSpool, messages: int, size: int) -> None:
+    """Messages as an edge would have left them."""
+    content = b"Received: from client.test by mx2.example.net\r\nSubject: bench\r\n\r\n"
+    content += (b"0123456789" * 7 + b"\r\n") * ((size - len(content)) // 72)
+    envelope = Envelope("sender@sender.test", (Recipient(f"user@{DOMAIN}", DOMAIN),), Client("192.0.2.7", "client.test"))
+
+    async def one() -> None:
+        intake = spool.intake(ids.encode(uuid_utils.uuid7().bytes))
+        await intake.write(content)
+        await intake.commit(envelope, now())
+
+    for start in range(0, messages, 500):
+        await asyncio.gather(*(one() for _ in range(min(500, messages - start))))
+
+
+async def drain(spool: LmdbSpool, settings: Settings) -> float:
+    """Seconds until the spool is empty."""
+    courier = Courier(settings, spool, now)
+    began = time.perf_counter()
+    running = asyncio.create_task(courier.run())
+    async with asyncio.timeout(PATIENCE_S):
+        while spool.census().total:  # noqa: ASYNC110 - a measurement, not a test
+            await asyncio.sleep(0.02)
+    took = time.perf_counter() - began
+    await courier.stop()
+    await running
+    return took
+
+
+async def main(options: argparse.Namespace) -> None:
+    """Fill, drain, print."""
+    port = free_port()
+    settings = Settings.model_validate(
+        {
+            "hostname": "mx2.example.net",
+            "delivery": {"max_connections_per_route": options.connections},
+            "domain": {DOMAIN: {"primary": (f"127.0.0.1:{port}",)}},
+        }
+    )
+    with tempfile.TemporaryDirectory(dir=options.dir) as place, sink(port) as primary:
+        layout.prepare(Path(place))
+        spool = LmdbSpool(Path(place), owner="bench", reserve=0)
+        await fill(spool, options.messages, options.bytes)
+        profile = cProfile.Profile()
+        if options.profile:
+            profile.enable()
+        took = await drain(spool, settings)
+        if options.profile:
+            profile.disable()
+            pstats.Stats(profile, stream=sys.stdout).sort_stats("tottime").print_stats(45)
+        spool.close()
+        print(f"{primary.taken()} messages of {options.bytes} octets in {took:.2f} s: {primary.taken() / took:.0f}/s")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--bytes", type=int, default=4096)
+    parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--dir", help="where to make the spool; default: the system's temporary directory")
+    parser.add_argument("--profile", action="store_true")
+    log.set_up("text", "bench")
+    uvloop.run(main(parser.parse_args()))
