@@ -17,6 +17,7 @@ from backupmx.core.outcome import Outcome
 from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
 from backupmx.errors import MessageDamaged, SpoolFull
 from backupmx.spool import keys, states
+from backupmx.spool.intake import CHUNK
 
 
 class MemoryIntake:
@@ -42,7 +43,7 @@ class MemoryIntake:
             id=self.id,
             arrived=arrived,
             size=len(content),
-            chunks=1,
+            chunks=-(-len(content) // CHUNK),
             digest=blake2b(content, digest_size=16).digest(),
             envelope=envelope,
             schedule={recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients},

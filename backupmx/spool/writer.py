@@ -13,11 +13,15 @@ from typing import Any, Generic, TypeVar
 
 import lmdb
 
-from backupmx.errors import SpoolError, SpoolFull, SpoolUnusable
+from backupmx.errors import SpoolFull, SpoolUnusable
 from backupmx.spool.transaction import Tables, Transaction
+
+FULL = (lmdb.MapFullError, lmdb.DiskError, OSError, MemoryError)
+BROKEN = (lmdb.PanicError, lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError)
 
 T = TypeVar("T")
 Command = Callable[[Transaction], T]
+"""Must change nothing but the transaction: it may be carried out again when its batch failed."""
 
 
 class _Job(Generic[T]):
@@ -76,22 +80,35 @@ class Writer:
                 return
 
     def _commit(self) -> None:
-        done: list[_Job[Any]] = []
+        jobs: list[_Job[Any]] = []
         try:
             began = time.perf_counter()
             with self._env.begin(write=True) as txn:
                 # taken only now: what came while another process held the lock shares this sync
-                done = self._take()
-                self._carry_out(done, txn)
+                jobs = self._take()
+                self._carry_out(jobs, txn)
             if self._on_commit:
                 self._on_commit(time.perf_counter() - began)
-        except (lmdb.MapFullError, lmdb.DiskError, OSError, MemoryError) as error:
-            self._one_by_one(done, error)
-        except lmdb.Error as error:
-            self._break(error)
-            for job in done:
-                job.error = SpoolUnusable(self._broken)
-        self._resolve(done)
+        except Exception:  # noqa: BLE001 - one job's trouble, a full map or a bug, must not be the others'
+            jobs = jobs or self._take()
+            for job in jobs:
+                self._alone(job)
+        self._resolve(jobs)
+
+    def _alone(self, job: _Job[Any]) -> None:
+        """The batch failed and left nothing behind: each job again, so that what makes room goes through all the same."""
+        job.result = None
+        try:
+            with self._env.begin(write=True) as txn:
+                self._carry_out([job], txn)
+        except FULL as error:
+            job.error = SpoolFull(f"no room in the spool: {error}")
+        except BROKEN as error:
+            # after a failed write of the meta page only a new environment is sound
+            self._broken = f"the spool must be opened anew: {error}"
+            job.error = SpoolUnusable(self._broken)
+        except Exception as error:  # noqa: BLE001 - a bug is told to who asked
+            job.error = error
 
     def _take(self) -> list[_Job[Any]]:
         jobs = self._jobs
@@ -100,28 +117,8 @@ class Writer:
     def _carry_out(self, jobs: list[_Job[Any]], txn: lmdb.Transaction) -> None:
         work = Transaction(txn, self._tables)
         for job in jobs:
-            try:
-                job.result = job.command(work)
-            except SpoolError as error:
-                job.error = error
+            job.result = job.command(work)
         work.finish()
-
-    def _one_by_one(self, jobs: list[_Job[Any]], error: Exception) -> None:
-        """The batch did not fit: what makes room must still go through, and only what needs room is refused."""
-        for job in jobs:
-            job.result, job.error = None, None
-            try:
-                with self._env.begin(write=True) as txn:
-                    self._carry_out([job], txn)
-            except (lmdb.MapFullError, lmdb.DiskError, OSError, MemoryError):
-                job.error = SpoolFull(f"no room in the spool: {error}")
-            except lmdb.Error as worse:
-                self._break(worse)
-                job.error = SpoolUnusable(self._broken)
-
-    def _break(self, error: Exception) -> None:
-        # after a failed write of the meta page only a new environment is sound
-        self._broken = f"the spool must be opened anew: {error}"
 
     @property
     def broken(self) -> str | None:
