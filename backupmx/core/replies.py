@@ -6,6 +6,8 @@ Does not know: when each is given.
 
 from dataclasses import dataclass
 
+from backupmx.core.ids import MessageId
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -60,8 +62,25 @@ NO_RECIPIENTS = Answer("no_recipients", 503, "5.5.1", "No recipients")
 ALREADY_TLS = Answer("already_tls", 503, "5.5.1", "TLS is in use already")
 UNKNOWN_PARAMETER = Answer("unknown_parameter", 555, "5.5.4", "Unknown parameter")
 NEEDS_SMTPUTF8 = Answer("needs_smtputf8", 553, "5.6.7", "Such an address needs SMTPUTF8")
+OUT_OF_TURN = Answer("out_of_turn", 554, "5.5.0", "Wait for our replies: pipelining begins after EHLO, and ends with DATA")
 RELAYING_DENIED = Answer("relaying_denied", 550, "5.7.1", "Relaying denied: not a domain of ours")
 AMBIGUOUS_END = Answer("ambiguous_end", 550, "5.5.2", "Only <CR><LF>.<CR><LF> ends data")
 TOO_BIG = Answer("too_big", 552, "5.3.4", "Message too big")
 
 TABLE = tuple(value for value in dict(globals()).values() if isinstance(value, Answer))
+
+
+def greeting(hostname: str) -> bytes:
+    """What a client hears first (RFC 5321 section 4.3.1)."""
+    return f"220 {hostname} ESMTP Backup MX\r\n".encode("ascii")
+
+
+def hello(hostname: str, *offers: str) -> bytes:
+    """To HELO, and with what we offer to EHLO (RFC 5321 section 4.1.1.1)."""
+    *others, last = hostname, *offers
+    return "".join([*(f"250-{text}\r\n" for text in others), f"250 {last}\r\n"]).encode("ascii")
+
+
+def queued(id: MessageId) -> Answer:
+    """Responsibility is ours (RFC 5321 section 4.2.5): said only after the commit (I1)."""
+    return Answer("accepted", 250, "2.0.0", f"Ok: queued as {id}")

@@ -16,7 +16,7 @@ from backupmx.core.data import DataReader
 from backupmx.core.message import Envelope
 from backupmx.core.received import received
 from backupmx.core.replies import Answer
-from backupmx.errors import SpoolError, SpoolFull
+from backupmx.errors import SpoolFull
 from backupmx.ports import Clock, Spool
 from backupmx.watch import log, metrics
 
@@ -74,6 +74,11 @@ class Arrival:
             self._keep(content)
         return self._waiting > self._dock.share
 
+    @property
+    def endless(self) -> bool:
+        """Whether it is so much too big that its end is not waited for."""
+        return self._size > 2 * self._dock.max_size + SHARE
+
     def _keep(self, content: bytes) -> None:
         self._parts.append(content)
         self._waiting += len(content)
@@ -98,30 +103,37 @@ class Arrival:
     async def finish(self) -> Answer:
         """Make it durable, and say what to reply; 250 only when it is (I1)."""
         await self.store()
-        envelope = self._envelope
         if self._refusal is None:
             try:
-                await self._intake.commit(envelope, self._arrived)
+                await self._intake.commit(self._envelope, self._arrived)
             except Exception as error:  # noqa: BLE001 - as above
                 self._refusal = _answer_to(error)
         if self._refusal is not None:
             await self.abandon()
             return self._refusal
+        answer = replies.queued(self.id)
+        try:
+            self._tell()
+        except Exception as error:  # noqa: BLE001 - it is ours now, whoever could not be told
+            log.trouble("accepted", error)
+        return answer
+
+    def _tell(self) -> None:
         self._dock.wake()
+        envelope = self._envelope
         addresses = [recipient.address for recipient in envelope.recipients]
         client = envelope.client
         log.accepted(self.id, client.address, client.helo, envelope.sender, addresses, self._size, client.tls)
         _ACCEPTED.inc()
         metrics.RECEIVED_BYTES.inc(self._size)
-        return Answer("accepted", 250, "2.0.0", f"Ok: queued as {self.id}")
 
     async def abandon(self) -> None:
         """The client is gone, or the message was refused."""
         self._drop()
         try:
             await self._intake.abandon()
-        except SpoolError as error:
-            log.trouble("abandon", error)  # swept at the next start
+        except Exception as error:  # noqa: BLE001 - what is left over is invisible, and swept at the next start
+            log.trouble("abandon", error)
 
 
 _ACCEPTED = metrics.MESSAGES_TOTAL.labels("accepted", "")

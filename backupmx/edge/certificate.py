@@ -27,15 +27,24 @@ def context(certificate: Path | None, key: Path | None, own: Path, hostname: str
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    if certificate is None or key is None:
-        certificate, key = own / "cert.pem", own / "key.pem"
-        if not (certificate.exists() and key.exists()):
-            _sign_own(own, certificate, key, hostname)
+    if certificate is not None and key is not None:
+        _load(made, certificate, key)
+        return made
+    certificate, key = own / "cert.pem", own / "key.pem"
     try:
-        made.load_cert_chain(certificate, key)
+        _load(made, certificate, key)
+    except ConfigurationError:
+        # none yet, or what a crash left of it: nobody has been promised this one
+        _sign_own(own, certificate, key, hostname)
+        _load(made, certificate, key)
+    return made
+
+
+def _load(into: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    try:
+        into.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError((f"smtp.tls_certificate: {certificate} with {key}: {error}",)) from None
-    return made
 
 
 def _sign_own(place: Path, certificate: Path, key: Path, hostname: str) -> None:

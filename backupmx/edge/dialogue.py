@@ -12,8 +12,9 @@ from backupmx.admission.domains import Domains, Refuse
 from backupmx.core import path, replies
 from backupmx.core.message import NULL_SENDER, Client, Envelope, Recipient
 from backupmx.core.replies import Answer
+from backupmx.watch import log
 
-LONGEST_LINE = 4096
+LONGEST_LINE = 2048
 """Octets of a command with its line end; RFC 5321 section 4.5.3.1.4 asks for 512 at the least, extensions for more."""
 _CONTROL = bytes(range(32)) + b"\x7f"
 
@@ -24,6 +25,8 @@ class Turn(Enum):
     DATA = 1
     TLS = 2
     QUIT = 3
+    ALONE = 4
+    """Make sure that nothing follows before the client has the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,15 @@ class Terms:
 class Dialogue:
     """One client's conversation; begins anew after STARTTLS (RFC 3207 section 4.2)."""
 
-    __slots__ = ("_address", "_body", "_helo", "_recipients", "_sender", "_terms", "_tls", "_utf8", "errors")
+    __slots__ = ("_address", "_body", "_broken", "_helo", "_recipients", "_sender", "_terms", "_tls", "_utf8", "errors")
 
     def __init__(self, terms: Terms, address: str, tls: str | None = None) -> None:
         self._terms = terms
         self._address = address
         self._tls = tls
         self._helo: tuple[str, bool] | None = None
+        self._broken = False
+        """The line began behind a bare LF: it is the rest of one that was refused."""
         self.errors = 0
         self.reset()
 
@@ -57,6 +62,7 @@ class Dialogue:
         """Forget the transaction."""
         self._sender: str | None = None
         self._recipients: dict[str, Recipient] = {}
+        """By local part and configured domain: who is named twice is one recipient."""
         self._body = self._utf8 = False
 
     def envelope(self) -> Envelope:
@@ -71,15 +77,28 @@ class Dialogue:
         """Whether no transaction is open."""
         return self._sender is None
 
+    @property
+    def pipelining(self) -> bool:
+        """Whether the client was offered PIPELINING (RFC 2920)."""
+        return self._helo is not None and self._helo[1]
+
     def hear(self, line: bytes) -> tuple[bytes, Turn | None]:
-        """Answer one line, which ends in LF and is at most LONGEST_LINE long."""
-        if not line.endswith(b"\r\n") or line[:-2].translate(None, _CONTROL) != line[:-2]:
+        """Answer one line, which ends in LF. Nothing is carried out of a line that does not keep to the rules (I6)."""
+        broken, self._broken = self._broken, not line.endswith(b"\r\n")
+        if len(line) > LONGEST_LINE:
+            return self._no(replies.LINE_TOO_LONG), None
+        if broken or self._broken or line[:-2].translate(None, _CONTROL) != line[:-2]:
             return self._no(replies.BAD_LINE), None
         verb, _, rest = line[:-2].partition(b" ")
         handle = _VERBS.get(verb.upper())
         if handle is None:
             return self._no(replies.UNKNOWN_COMMAND), None
-        return handle(self, rest)
+        try:
+            return handle(self, rest)
+        except Exception as error:  # noqa: BLE001 - a bug or a broken spool is our trouble: come again (I9)
+            log.trouble("command", error)
+            self.reset()
+            return self._no(replies.TROUBLE), None
 
     def _no(self, answer: Answer, about: bytes = b"") -> bytes:
         if answer.code >= 500:
@@ -89,14 +108,11 @@ class Dialogue:
 
     def _ehlo(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if not self._hello(rest, True):
-            return self._no(replies.BAD_SYNTAX), None
+            return self._no(replies.BAD_SYNTAX), Turn.ALONE
         offers = ["PIPELINING", f"SIZE {self._terms.max_size}", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8"]
         if self._terms.tls_offered and not self._tls:
             offers.append("STARTTLS")
-        lines = [self._terms.hostname, *offers]
-        return b"".join(
-            b"250%b%b\r\n" % (b" " if n == len(lines) else b"-", text.encode()) for n, text in enumerate(lines, 1)
-        ), None
+        return replies.hello(self._terms.hostname, *offers), Turn.ALONE
 
     def _hello(self, rest: bytes, esmtp: bool) -> bool:
         name = rest.strip(b" ").decode("utf-8", "replace")
@@ -108,8 +124,8 @@ class Dialogue:
 
     def _plain_helo(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if not self._hello(rest, False):
-            return self._no(replies.BAD_SYNTAX), None
-        return f"250 {self._terms.hostname}\r\n".encode(), None
+            return self._no(replies.BAD_SYNTAX), Turn.ALONE
+        return replies.hello(self._terms.hostname), Turn.ALONE
 
     def _mail(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if self._helo is None:
@@ -162,19 +178,21 @@ class Dialogue:
         if mailbox and not mailbox.local.isascii() and not self._utf8:
             return self._no(replies.NEEDS_SMTPUTF8, rest), None
         recipient = verdict.recipient
-        if recipient.address not in self._recipients and len(self._recipients) >= self._terms.max_recipients:
+        one = f"{mailbox.local if mailbox else 'postmaster'}@{recipient.domain}"
+        if one not in self._recipients and len(self._recipients) >= self._terms.max_recipients:
             return self._no(replies.TOO_MANY_RECIPIENTS), None
-        self._recipients[recipient.address] = recipient
+        self._recipients.setdefault(one, recipient)
         return replies.RECIPIENT_OK.line, None
 
     def _data(self, rest: bytes) -> tuple[bytes, Turn | None]:
+        # also when refused: what a client sent behind it blindly is content, and must not be heard as commands
         if rest.strip(b" "):
-            return self._no(replies.BAD_SYNTAX), None
+            return self._no(replies.BAD_SYNTAX), Turn.ALONE
         if self._sender is None:
-            return self._no(replies.BAD_SEQUENCE if self._helo else replies.HELLO_FIRST), None
+            return self._no(replies.BAD_SEQUENCE if self._helo else replies.HELLO_FIRST), Turn.ALONE
         if not self._recipients:
-            return self._no(replies.NO_RECIPIENTS), None
-        return replies.GO_AHEAD.line, Turn.DATA
+            return self._no(replies.NO_RECIPIENTS), Turn.ALONE
+        return b"", Turn.DATA
 
     def _rset(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if rest.strip(b" "):

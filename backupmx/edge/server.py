@@ -16,7 +16,8 @@ from backupmx.core import replies
 from backupmx.core.replies import Answer
 from backupmx.edge.arrival import Dock
 from backupmx.edge.dialogue import Terms
-from backupmx.edge.session import House, Session
+from backupmx.edge.house import House
+from backupmx.edge.session import Session
 from backupmx.edge.tally import Row
 from backupmx.ports import Clock, Spool
 from backupmx.watch import log, metrics
@@ -24,6 +25,8 @@ from backupmx.watch import log, metrics
 ROUND_S = 1.0
 """How often deadlines are looked at: one timer for a worker, not one for a connection."""
 BACKLOG = 1024
+CLOSING_S = 1.0
+"""How long clients get to hear that we stop."""
 
 
 class Edge:
@@ -43,7 +46,7 @@ class Edge:
         self._settings = settings
         self._tally = tally
         self._tls = tls
-        self._greeting = f"220 {hostname} ESMTP Backup MX\r\n".encode("ascii")
+        self._greeting = replies.greeting(hostname)
         self._terms = Terms(
             hostname=hostname,
             max_size=int(settings.max_message_size),
@@ -55,60 +58,88 @@ class Edge:
         )
         self._dock = Dock(spool, hostname, int(settings.max_message_size), clock, wake)
         self._sessions: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._round: asyncio.TimerHandle | None = None
-        self._empty = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def start(self, sockets: Sequence[socket]) -> None:
         """Listen on sockets that are bound already and may be shared with other workers."""
         loop = asyncio.get_running_loop()
-        house = House(loop, self._terms, self._dock, self._tls, self._greeting, self._entered, self._left)
+        house = House(
+            loop=loop,
+            terms=self._terms,
+            dock=self._dock,
+            tls=self._tls,
+            greeting=self._greeting,
+            entered=self._entered,
+            left=self._left,
+            settled=self._changed.set,
+            tasks=self._tasks,
+        )
         for listener in sockets:
             self._servers.append(await loop.create_server(lambda: Session(house), sock=listener, backlog=BACKLOG))
         self._round = loop.call_later(ROUND_S, self._look_round)
 
     async def stop(self, grace: timedelta) -> None:
-        """No new sessions; those in the middle of data may finish within the grace."""
+        """No new sessions; idle ones end with `421`, those in the middle of data may finish within the grace.
+
+        Returns when all are gone and nothing of theirs is left to do in the spool.
+        """
         for server in self._servers:
             server.close()
         for session in list(self._sessions):
             session.stop()
-        try:
-            async with asyncio.timeout(grace.total_seconds()):
-                while any(session.in_data for session in self._sessions):
-                    self._empty.clear()
-                    await self._empty.wait()
-        except TimeoutError:
-            pass
-        if self._round:
-            self._round.cancel()
+        await self._until(lambda: not any(session.in_data for session in self._sessions), grace.total_seconds())
+        for session in list(self._sessions):
+            session.close()
+        await self._until(lambda: not self._sessions, CLOSING_S)
         for session in list(self._sessions):
             session.abort()
+        await self._until(lambda: not self._sessions, CLOSING_S)
+        if self._round:
+            self._round.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _until(self, true: Callable[[], bool], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not true():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
 
     def _entered(self, session: Session) -> Answer | None:
-        self._sessions.add(session)
-        session.cell, in_all, of_client = self._tally.enter(session.address)
-        metrics.CONNECTIONS.inc()
-        refusal = None
+        cell, in_all, of_client = self._tally.enter(session.address)
         if in_all > self._settings.max_connections:
             refusal = replies.TOO_MANY_CONNECTIONS
         elif of_client > self._settings.max_connections_per_client:
             refusal = replies.TOO_MANY_FROM_YOU
-        if refusal:
-            _refused(session.address, refusal, "")
-        (_TURNED_AWAY if refusal else _TAKEN).inc()
+        else:
+            session.cell = cell
+            self._sessions.add(session)
+            metrics.CONNECTIONS.inc()
+            _TAKEN.inc()
+            return None
+        # who is turned away takes no place
+        self._tally.leave(cell)
+        _TURNED_AWAY.inc()
+        _refused(session.address, refusal, "")
         return refusal
 
     def _left(self, session: Session) -> None:
-        self._sessions.discard(session)
-        self._tally.leave(session.cell)
-        metrics.CONNECTIONS.dec()
-        self._empty.set()
+        if session in self._sessions:
+            self._sessions.discard(session)
+            self._tally.leave(session.cell)
+            metrics.CONNECTIONS.dec()
+            self._changed.set()
 
     def _look_round(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for session in [session for session in self._sessions if session.deadline < now]:
+        for session in [session for session in self._sessions if session.patience.deadline < now]:
             session.expire()
         self._round = loop.call_later(ROUND_S, self._look_round)
 

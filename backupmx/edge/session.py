@@ -1,37 +1,31 @@
 """One client's connection: octets in, octets out, and what may happen when.
 
-Knows: aiosmtpd's session class, whose STARTTLS it uses; transports, modes, deadlines.
+Knows: aiosmtpd's session class, whose STARTTLS it uses; modes, whose turn it is.
 Does not know: the rules of the conversation (`dialogue`), the way into the spool (`arrival`).
 
 Commands are answered inside `data_received`: no task, no timer and no reader belongs to a connection that is idle. Replies to a
 pipelined batch leave in one write. Only content that goes to the spool needs a task.
 """
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
-from ssl import SSLContext
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from backupmx.core import replies
 from backupmx.core.replies import Answer
-from backupmx.edge.arrival import Arrival, Dock
-from backupmx.edge.dialogue import LONGEST_LINE, Dialogue, Terms, Turn
+from backupmx.edge.arrival import Arrival
+from backupmx.edge.dialogue import LONGEST_LINE, Dialogue, Turn
+from backupmx.edge.house import House
+from backupmx.edge.patience import Patience
+from backupmx.edge.pipe import OUTPUT_LIMIT, Pipe, spoke_first
+from backupmx.watch import log
 
-COMMAND_S = 300.0
-"""RFC 5321 section 4.5.3.2.7."""
-DATA_BLOCK_S = 180.0
-"""RFC 5321 section 4.5.3.2.5."""
-PROGRESS_S = 600.0
-"""Without a message in this time a connection ends, whatever commands keep it busy."""
-LINGER_S = 5.0
-"""How long a client that was cut off may go on sending: a reset connection would swallow the reply."""
 ERRORS_LIMIT = 20
 INPUT_LIMIT = 64 * 1024
 """Octets of pipelined input that may wait."""
+BATCH = 16 * 1024
+"""Octets of replies in one write."""
 
 
 class Mode(Enum):
@@ -42,20 +36,6 @@ class Mode(Enum):
     BUSY = auto()
     """Waiting for the spool, or for a TLS handshake."""
     ENDED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every session of a worker has in common."""
-
-    loop: asyncio.AbstractEventLoop
-    terms: Terms
-    dock: Dock
-    tls: SSLContext | None
-    greeting: bytes
-    entered: Callable[["Session"], Answer | None]
-    """A connection begins; returns why it may not."""
-    left: Callable[["Session"], None]
 
 
 class Session(SMTP):
@@ -69,39 +49,44 @@ class Session(SMTP):
         self.tls_context = house.tls
         self.transport: Any = None
         self._tls_protocol = None
-        self._original_transport = None
+        self._original_transport: Any = None
         self._house = house
+        self._pipe: Pipe
         self._dialogue: Dialogue
         self._mode = Mode.COMMAND
         self._input = b""
         self._arrival: Arrival | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = self._eof = self._deaf = False
+        self._stopping = self._eof = self._encrypted = self._gone = False
+        self.patience = Patience(house.loop.time())
         self.address = ""
         self.cell = -1
         """Where the tally counts this client."""
-        self.deadline = 0.0
-        self._progress_by = 0.0
 
     # What the transport tells
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A new connection; or, the second time, its TLS layer, and the conversation begins anew."""
+    def connection_made(self, transport: Any) -> None:
+        """A new connection; or, the second time, its TLS layer, and the conversation begins anew (RFC 3207 section 4.2)."""
         self.transport = transport
+        self._pipe = Pipe(transport)
         if self._original_transport is not None:
-            self._input = b""
+            transport.set_write_buffer_limits(OUTPUT_LIMIT)
             name, version, _ = transport.get_extra_info("cipher")
             self._dialogue = Dialogue(self._house.terms, self.address, f"{version} with cipher {name}")
+            self._input, self._mode, self._encrypted = b"", Mode.COMMAND, True
+            self.patience.command(self.loop.time())
             return
-        self.address = (transport.get_extra_info("peername") or ("0.0.0.0",))[0]  # noqa: S104 - a client gone already
+        peer = transport.get_extra_info("peername") or ("0.0.0.0",)  # noqa: S104 - a client gone already
+        self.address = peer[0].partition("%")[0].removeprefix("::ffff:")
         self._dialogue = Dialogue(self._house.terms, self.address)
-        self._progress_by = self.loop.time() + PROGRESS_S
         refusal = self._house.entered(self)
         if refusal is not None:
-            self._cut_off(refusal)
-            return
-        self._extend(COMMAND_S)
-        self.transport.write(self._house.greeting)
+            self._mode = Mode.ENDED
+            self._pipe.write(refusal.line)
+            self._pipe.close()
+        elif spoke_first(transport):
+            self._refuse(replies.OUT_OF_TURN)
+        else:
+            self._pipe.write(self._house.greeting)
 
     def data_received(self, data: bytes) -> None:
         """Octets of commands or of content."""
@@ -114,15 +99,18 @@ class Session(SMTP):
         if self._mode is Mode.COMMAND:
             self._converse()
         elif len(self._input) > INPUT_LIMIT:
-            self._listen(False)
+            self._pipe.listen(False)
 
     def eof_received(self) -> bool:
         """A reply that is owed still goes out; the connection ends after it."""
         self._eof = True
-        return self._arrival is not None and self._mode is Mode.BUSY and self._original_transport is None
+        return self._mode is Mode.BUSY and self._original_transport is None
 
     def connection_lost(self, _error: Exception | None) -> None:
         """A commit that has begun goes on; anything less is forgotten (I1)."""
+        if self._gone:
+            return
+        self._gone = True
         busy = self._mode is Mode.BUSY
         self._mode = Mode.ENDED
         if self._original_transport is not None:
@@ -130,189 +118,180 @@ class Session(SMTP):
         self.transport = None
         self._house.left(self)
         if self._arrival is not None and not busy:
-            self._task = self.loop.create_task(self._arrival.abandon())
+            self._abandon(self._arrival)
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it gets no more of them."""
-        self._listen(False)
+        self._pipe.choked = True
+        self._pipe.listen(False)
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self._pipe.choked = False
         if self._mode is not Mode.BUSY:
-            self._listen(True)
+            self._pipe.listen(True)
         if self._mode is Mode.COMMAND:
             self._converse()
 
     # The conversation
 
     def _converse(self) -> None:
-        """Answer every whole line that is there, in one write."""
-        data, start, out = self._input, 0, []
+        """Answer every whole line that is there, in as few writes as memory allows."""
+        dialogue, data, start, out, waiting = self._dialogue, self._input, 0, [], 0
         turn = None
-        while turn is None and not self._deaf:
-            end = data.find(b"\n", start)
-            line = data[start : end + 1] if end >= 0 else data[start:]
-            if len(line) > LONGEST_LINE:
-                self._input = b""
-                out.append(replies.LINE_TOO_LONG.line)
-                self.transport.write(b"".join(out))
-                self._cut_off(replies.TOO_MANY_ERRORS)
-                return
-            if end < 0:
-                break
-            start = end + 1
-            reply, turn = self._dialogue.hear(line)
+        while turn in (None, Turn.ALONE) and not self._pipe.choked and (end := data.find(b"\n", start) + 1):
+            reply, turn = dialogue.hear(data[start:end])
+            start = end
             out.append(reply)
-            if self._dialogue.errors >= ERRORS_LIMIT:
-                self.transport.write(b"".join(out))
-                self._cut_off(replies.TOO_MANY_ERRORS)
+            waiting += len(reply)
+            refusal = self._offence(turn, start < len(data))
+            if refusal is not None or waiting > BATCH:
+                self._pipe.write(b"".join(out))
+                out, waiting = [], 0
+            if refusal is not None:
+                self._refuse(refusal)
                 return
-        self._input = data[start:]
-        self._extend(COMMAND_S)
+        # of a line that is too long the end says how it ended
+        self._input = data[start:] if self._pipe.choked or turn else data[start:][-LONGEST_LINE - 1 :]
+        self.patience.command(self.loop.time())
+        if turn is Turn.DATA:
+            out.append(self._open())
         if out:
-            self.transport.write(b"".join(out))
-        if turn is not None:
-            self._take(turn)
-
-    def _take(self, turn: Turn) -> None:
-        if turn is Turn.QUIT:
+            self._pipe.write(b"".join(out))
+        if turn is Turn.TLS:
+            self._mode, self._input = Mode.BUSY, b""
+            self._house.begin(self._start_tls())
+        elif turn is Turn.QUIT:
             self._mode = Mode.ENDED
-            self.transport.close()
-        elif turn is Turn.TLS:
-            self._mode = Mode.BUSY
-            self._input = b""
-            self._task = self.loop.create_task(self._start_tls())
-        else:
-            self._mode = Mode.DATA
-            self._extend(DATA_BLOCK_S)
+            self._pipe.close()
+
+    def _offence(self, turn: Turn | None, more: bool) -> Answer | None:
+        """What ends the conversation. What must be the last of a batch is followed by nothing (RFC 2920 section 3.1)."""
+        if self._dialogue.errors >= ERRORS_LIMIT:
+            return replies.TOO_MANY_ERRORS
+        if more and turn not in (Turn.TLS, Turn.QUIT) and (turn is not None or not self._dialogue.pipelining):
+            return replies.OUT_OF_TURN
+        return None
+
+    def _open(self) -> bytes:
+        """DATA: the way into the spool is there before we say so."""
+        try:
             self._arrival = Arrival(self._house.dock, self._dialogue.envelope())
-            rest, self._input = self._input, b""
-            if rest:
-                self._content(rest)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again (I9)
+            log.trouble("data", error)
+            self._dialogue.reset()
+            return replies.TROUBLE.line
+        self._mode = Mode.DATA
+        now = self.loop.time()
+        self.patience.message(now)
+        self.patience.content(now, 0)
+        return replies.GO_AHEAD.line
 
     def _content(self, data: bytes) -> None:
         arrival = self._arrival
         assert arrival is not None
-        self._extend(DATA_BLOCK_S)
+        self.patience.content(self.loop.time(), len(data))
         full = arrival.feed(data)
-        if arrival.reader.ambiguous:
-            self._house.terms.refused(self.address, replies.AMBIGUOUS_END, "")
-            self._task = self.loop.create_task(arrival.abandon())
+        if arrival.reader.ambiguous or arrival.endless:
             self._arrival = None
-            self._cut_off(replies.AMBIGUOUS_END)
+            self._abandon(arrival)
+            self._refuse(replies.AMBIGUOUS_END if arrival.reader.ambiguous else replies.TOO_BIG)
         elif arrival.reader.ended:
             self._mode = Mode.BUSY
             self._input = arrival.reader.rest
-            self._task = self.loop.create_task(self._finish(arrival))
+            self._house.begin(self._finish(arrival))
         elif full:
             self._mode = Mode.BUSY
-            self._listen(False)
-            self._task = self.loop.create_task(self._store(arrival))
+            self._pipe.listen(False)
+            self._house.begin(self._store(arrival))
 
     async def _store(self, arrival: Arrival) -> None:
         await arrival.store()
         if self._mode is Mode.ENDED:
-            await arrival.abandon()
+            self._abandon(arrival)
             return
         self._mode = Mode.DATA
-        self._extend(DATA_BLOCK_S)
-        self._listen(True)
+        self._pipe.listen(not self._pipe.choked)
         data, self._input = self._input, b""
-        if data:
-            self._content(data)
+        self._content(data)
+        if self._eof and self._mode is Mode.DATA:
+            self._pipe.close()
 
     async def _finish(self, arrival: Arrival) -> None:
         answer = await arrival.finish()
         self._arrival = None
         self._dialogue.reset()
+        self._house.settled()
         if answer.code >= 400:
             self._house.terms.refused(self.address, answer, arrival.id)
-        if self.transport is None:
+        if self._mode is Mode.ENDED:
             return
-        self.transport.write(answer.line)
+        self._pipe.write(answer.line)
         self._mode = Mode.COMMAND
-        self._progress_by = self.loop.time() + PROGRESS_S
+        self.patience.message(self.loop.time())
         if self._eof:
-            self.transport.close()
+            self._pipe.close()
         elif self._stopping:
             self.stop()
         else:
-            self._listen(True)
+            self._pipe.listen(not self._pipe.choked)
             self._converse()
 
+    def _abandon(self, arrival: Arrival) -> None:
+        self._house.begin(arrival.abandon())
+        self._house.settled()
+
     async def _start_tls(self) -> None:
+        self._pipe.listen(True)
         try:
             await self.smtp_STARTTLS("")
         except (TLSSetupException, OSError):
-            if self.transport is not None:
-                self.transport.abort()
-            return
-        if self._mode is Mode.ENDED:
-            return
-        self._mode = Mode.COMMAND
-        # the first command may have come in one packet with the end of the handshake
-        self._converse()
+            pass
+        if not self._encrypted:
+            # the TLS layer tells its protocol nothing of a handshake that failed: without this its place would be taken for ever
+            self.abort()
+            self.connection_lost(None)
 
     async def push(self, status: Any) -> None:
         """The base class' STARTTLS replies through this; its words are not ours."""
         assert status.startswith("220")
-        self.transport.write(replies.START_TLS.line)
+        self._pipe.write(replies.START_TLS.line)
 
-    # Time and the end
-
-    def _extend(self, seconds: float) -> None:
-        now = self.loop.time()
-        self.deadline = now + seconds if self._mode is Mode.DATA else min(now + seconds, self._progress_by)
+    # The end
 
     def expire(self) -> None:
         """The deadline has passed. A commit is never cut short."""
-        if self._arrival is not None and self._mode is Mode.BUSY:
-            return
-        if self._mode is Mode.BUSY:
-            self.abort()  # a handshake that does not end
-        else:
-            self._cut_off(replies.TIMEOUT)
+        if self._mode is Mode.ENDED or (self._mode is Mode.BUSY and self._arrival is None):
+            self.abort()
+        elif self._mode is not Mode.BUSY:
+            self._refuse(replies.TIMEOUT)
 
     def stop(self) -> None:
         """The server stops: now if nothing is on its way, else after it."""
         self._stopping = True
         if self._mode is Mode.COMMAND:
-            self._cut_off(replies.SHUTTING_DOWN)
+            self._hang_up(replies.SHUTTING_DOWN)
 
     @property
     def in_data(self) -> bool:
         """Whether a message is on its way."""
         return self._arrival is not None
 
+    def close(self) -> None:
+        """End once what was said has left."""
+        if not self._gone:
+            self._pipe.close()
+
     def abort(self) -> None:
-        """The grace is over."""
-        if self.transport is not None:
-            self.transport.abort()
+        """End at once, in the middle of whatever it is."""
+        (self._original_transport or self._pipe).abort()
 
-    def _cut_off(self, answer: Answer) -> None:
-        """Say why, end our side, and let the client finish speaking unheard."""
-        transport = self.transport
-        if transport is None or self._mode is Mode.ENDED:
-            self.abort()
-            return
-        self._mode = Mode.ENDED
-        self._input = b""
-        self.deadline = self.loop.time() + LINGER_S
-        transport.write(answer.line)
-        if not transport.can_write_eof():
-            transport.close()
-            return
-        try:
-            transport.write_eof()
-        except OSError:
-            transport.abort()  # the client was gone already
-        else:
-            self._listen(True)
+    def _refuse(self, answer: Answer) -> None:
+        """Nothing more is taken from this connection; it is counted, and the client is told."""
+        self._house.terms.refused(self.address, answer, "")
+        self._hang_up(answer)
 
-    def _listen(self, wanted: bool) -> None:
-        if self.transport is not None and self._deaf is wanted:
-            self._deaf = not wanted
-            if wanted:
-                self.transport.resume_reading()
-            else:
-                self.transport.pause_reading()
+    def _hang_up(self, answer: Answer) -> None:
+        self._mode, self._input = Mode.ENDED, b""
+        self.patience.linger(self.loop.time())
+        self._pipe.hang_up(answer.line)

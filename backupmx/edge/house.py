@@ -1,0 +1,42 @@
+"""What every session of one worker has in common.
+
+Knows: the terms, the dock, who counts sessions.
+Does not know: what a session does with them.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Any
+
+from backupmx.core.replies import Answer
+from backupmx.edge.arrival import Dock
+from backupmx.edge.dialogue import Terms
+
+if TYPE_CHECKING:
+    from backupmx.edge.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every session of a worker has in common."""
+
+    loop: asyncio.AbstractEventLoop
+    terms: Terms
+    dock: Dock
+    tls: SSLContext | None
+    greeting: bytes
+    entered: Callable[["Session"], Answer | None]
+    """A connection begins; returns why it may not."""
+    left: Callable[["Session"], None]
+    settled: Callable[[], None]
+    """Some message is no longer on its way."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    """Work that outlives its connection: a commit goes on when the client is gone (I1)."""
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it run beside the conversation."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
