@@ -125,20 +125,26 @@ class Transaction:
             self._judge(self._recipients, reply)
             if not self._ahead:
                 return
+        refused = 0
         for address, command in recipients.items():
             reply = await self._ask(Place.RCPT, command)
+            refused += reply.code // 100 in (4, 5)
             if welcome and reply.positive:
                 self._accepted.append(address)
             elif welcome:
                 self._judge((address,), reply)
-        if not (self._accepted or self._ahead):
-            return
+        if self._accepted or self._ahead:
+            await self._data(refused == len(recipients))
+
+    async def _data(self, all_refused: bool) -> None:
         reply = await self._ask(Place.DATA, b"DATA\r\n")
         if reply.code != 354:
             self._judge(self._accepted, reply)
             self._accepted = []
         elif not self._accepted:
-            # it waits for content although it refused every recipient: there is none to give (RFC 2920 section 3.1)
+            # it waits for content that nobody is to get (RFC 2920 section 3.1); had it taken anybody, that would be empty mail
+            if not all_refused:
+                raise Malformed("out of step")
             self._line.send(b".\r\n")
             await self._answer()
 

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -57,9 +56,12 @@ class ScriptedPrimary:
         self.open = 0
         self.most_open = 0
         self.most_open_at: list[int] = []
-        self.taking: Callable[[], object] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.hold_body: asyncio.Event | None = None
+        """When it is there, no content is read until it is set."""
+        self.most_allowed = 1000
+        """Connections at a time; those beyond are refused with 421."""
         self._rules: list[Rule] = []
         self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
@@ -68,6 +70,10 @@ class ScriptedPrimary:
         """Add a rule; the first that fits is followed. CONNECT is the greeting, DOT the end of data, BODY the middle of it."""
         self._rules.append(Rule(verb, reply, having, times))
         return self
+
+    def carried(self) -> Counter[int]:
+        """Messages taken, by the number of the connection."""
+        return Counter(got.connection for got in self.received)
 
     def forget(self) -> None:
         """Take all from now on."""
@@ -117,7 +123,8 @@ class ScriptedPrimary:
             writer.transport.abort()
 
     async def _talk(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._say(writer, "CONNECT", "", "220 primary.test ESMTP")
+        crowded = self.open > self.most_allowed
+        await self._say(writer, "CONNECT", "", "421 4.7.0 too many connections" if crowded else "220 primary.test ESMTP")
         while True:
             line = (await reader.readuntil(b"\r\n")).decode("utf-8", "surrogateescape").rstrip("\r\n")
             verb = line.partition(" ")[0].upper()
@@ -125,7 +132,7 @@ class ScriptedPrimary:
             self.verbs[verb] += 1
             code = await self._say(writer, verb, line, self._usual(verb, session))
             if verb == "MAIL":
-                session.mail, session.rcpts = line, []
+                session.mail, session.rcpts = line if code.startswith("2") else "", []
             elif verb == "RCPT" and code.startswith("2"):
                 session.rcpts.append(line.partition("<")[2].rpartition(">")[0])
             elif verb == "DATA" and code.startswith("3"):
@@ -142,12 +149,18 @@ class ScriptedPrimary:
             offers = [*self.extensions, *(["STARTTLS"] if self.tls and not session.tls else [])]
             lines = ["primary.test", *offers]
             return "\r\n".join(f"250{'-' if n < len(lines) else ' '}{line}" for n, line in enumerate(lines, 1))
+        if verb == "RCPT" and not session.mail:
+            return "503 5.5.1 need MAIL"
         if verb == "DATA":
             return "354 go on" if session.rcpts else "554 5.5.1 no valid recipients"
         return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on"}.get(verb, "250 2.0.0 fine")
 
     async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = []
+        if self.hold_body:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await self.hold_body.wait()
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
         while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
             if not lines:
                 await self._say(writer, "BODY", "", "")
@@ -155,12 +168,9 @@ class ScriptedPrimary:
         await self.gate.wait()
         self.most_open_at.append(self.open)
         content = b"".join(lines)
-        before = len(self.received)
         code = self._reply("DOT", content.decode("utf-8", "replace"), "250 2.0.0 taken")
         if code.startswith("2") or code == "taken, but " + DROP:
             self.received.append(Received(session.mail, session.rcpts, content, session.number))
-        if len(self.received) > before and self.taking:
-            self.taking()
         if code == "taken, but " + DROP:
             raise ConnectionError
         await self._write(writer, code)
