@@ -5,6 +5,7 @@ import uuid_utils
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
+from backupmx.errors import SpoolFull
 from backupmx.ports import Spool
 
 
@@ -22,7 +23,11 @@ def envelope(*addresses: str, sender: str = "a@sender.test") -> Envelope:
 async def put(spool: Spool, at, content: bytes = b"Subject: x\r\n\r\nbody\r\n", *addresses: str, sender: str = "a@sender.test"):  # type: ignore[no-untyped-def]
     """Accept one message; returns its id."""
     intake = spool.intake(new_id())
-    for start in range(0, len(content), 100_000):
-        await intake.write(content[start : start + 100_000])
-    await intake.commit(envelope(*addresses, sender=sender), at)
+    try:
+        for start in range(0, len(content), 100_000):
+            await intake.write(content[start : start + 100_000])
+        await intake.commit(envelope(*addresses, sender=sender), at)
+    except SpoolFull:
+        await intake.abandon()
+        raise
     return intake.id
