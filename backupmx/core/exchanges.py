@@ -27,8 +27,8 @@ def better(exchanges: Iterable[Exchange], is_ours: Callable[[str], bool]) -> tup
 
 
 def reachable(address: str) -> bool:
-    """Whether an address that came from DNS can be a primary: not this host itself, and not a group of hosts."""
+    """Whether an address that came from DNS can be a primary: not this host itself, not a group of hosts, nothing of one link."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
-    return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
+    return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local)

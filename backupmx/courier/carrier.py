@@ -13,9 +13,10 @@ from backupmx.core.message import Lease
 from backupmx.core.outcome import Deferred, Delivered, Outcome, Reply
 from backupmx.courier.client import Connection
 from backupmx.courier.ledger import Ledger
-from backupmx.errors import MessageDamaged, SpoolError
+from backupmx.errors import MessageDamaged, SpoolError, SpoolUnusable
 from backupmx.watch import log
 
+TOO_SLOW = Reply(451, "4.4.2 not done within the lease")
 RECIPIENTS = 100
 """In one transaction; every server takes as many (RFC 5321 section 4.5.3.1.8)."""
 
@@ -43,48 +44,66 @@ class Carrier:
         self.connection = connection
 
     async def carry(self, lease: Lease, content: Iterator[bytes]) -> Carried:
-        """Ask the primary, and begin to settle. Raises what the last settlement or a reading of the spool raised."""
+        """Ask the primary, and begin to settle. Raises SpoolError."""
         assert self.connection
-        connection, reused = self.connection, self.connection.carried > 0
         outcomes: dict[str, Outcome] = {}
-        broken: Reply | None = None
         try:
-            for start in range(0, len(lease.recipients), RECIPIENTS):
-                some = lease.recipients[start : start + RECIPIENTS]
-                report = await connection.carry(lease.message, some, self._ledger.content(lease) if start else content)
-                if report.stale and reused and not start:
-                    return Carried(broken=report.broken, again=True)
-                outcomes |= report.outcomes
-                broken = report.broken
-                if broken:
-                    break
+            # beyond the lease's end somebody else may begin with the message
+            async with asyncio.timeout(self._ledger.time_left(lease)):
+                carried = await self._ask(self.connection, lease, content, outcomes)
         except MessageDamaged as error:
             # the connection ended before the dot; what the primary said of other recipients before is kept
-            await self._settle(lease, outcomes)
-            await self.finish()
+            if outcomes:
+                await self._ledger.close(lease, outcomes)
             await self._ledger.set_aside(lease, error)
             return Carried()
         except SpoolError:
-            connection.abort()
+            self.connection.abort()
             raise
+        except TimeoutError:
+            carried = Carried(broken=TOO_SLOW)
+            outcomes = self._deferred(lease, TOO_SLOW) | outcomes
         except Exception as error:  # noqa: BLE001 - a bug is our own trouble: a deferral (I9)
-            connection.abort()
+            self.connection.abort()
             log.trouble(f"carrying {lease.message.id}", error)
+            carried = Carried()
             outcomes = self._deferred(lease, judge.OUR_TROUBLE) | outcomes
-        if broken and schedule.suspect(lease.message.schedule[lease.domain]):
-            outcomes = self._deferred(lease, broken) | outcomes
-        await self._settle(lease, outcomes)
-        return Carried(any(isinstance(outcome, Delivered) for outcome in outcomes.values()), broken)
+        if not carried.again:
+            if carried.broken and schedule.suspect(lease.message.schedule[lease.domain]):
+                outcomes = self._deferred(lease, carried.broken) | outcomes
+            await self._settle(lease, outcomes)
+        return carried
 
     async def finish(self) -> None:
-        """Return once all is settled. Raises what the settlement raised."""
+        """Return once all is settled. Raises SpoolUnusable."""
         settling, self._settling = self._settling, None
         if settling:
             await settling
 
+    async def _ask(self, connection: Connection, lease: Lease, content: Iterator[bytes], outcomes: dict[str, Outcome]) -> Carried:
+        reused = connection.carried > 0
+        for start in range(0, len(lease.recipients), RECIPIENTS):
+            some = lease.recipients[start : start + RECIPIENTS]
+            report = await connection.carry(lease.message, some, self._ledger.content(lease) if start else content)
+            if report.stale and reused and not start:
+                return Carried(broken=report.broken, again=True)
+            outcomes |= report.outcomes
+            if report.broken:
+                return Carried(broken=report.broken)
+        return Carried(delivered=any(isinstance(outcome, Delivered) for outcome in outcomes.values()))
+
     async def _settle(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
-        await self.finish()
-        self._settling = asyncio.create_task(self._ledger.close(lease, outcomes))
+        before, self._settling = self._settling, asyncio.create_task(self._close(lease, outcomes))
+        if before:
+            await before
+
+    async def _close(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
+        try:
+            await self._ledger.close(lease, outcomes)
+        except SpoolUnusable:
+            raise
+        except Exception as error:  # noqa: BLE001 - its lease will lapse, the others go on (I9)
+            log.trouble(f"settling {lease.message.id}", error)
 
     def _deferred(self, lease: Lease, reply: Reply) -> dict[str, Outcome]:
         peer = self.connection.peer if self.connection else None
