@@ -136,8 +136,10 @@ async def test_a_pipelined_batch_is_answered_in_order() -> None:
     async with door() as at, client(at.port) as talk:
         talk.send(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<u@elsewhere.test>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n")
         assert [(await talk.reply())[:3] for _ in range(4)] == ["250", "550", "250", "354"]
-        talk.send(b"one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n")
-        assert [(await talk.reply())[:3] for _ in range(6)] == ["250", "250", "250", "354", "250", "221"]
+        talk.send(b"one\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n")
+        assert [(await talk.reply())[:3] for _ in range(4)] == ["250", "250", "250", "354"]
+        talk.send(b"two\r\n.\r\nQUIT\r\n")
+        assert [(await talk.reply())[:3] for _ in range(2)] == ["250", "221"]
         assert at.held() == [b"one\r\n", b"two\r\n"]
 
 
