@@ -17,21 +17,22 @@ from aiosmtplib.response import SMTPResponse
 from backupmx.core import judge
 from backupmx.core.judge import Place
 from backupmx.core.message import Message
-from backupmx.core.outcome import Reply
 from backupmx.courier.line import Line
 from backupmx.courier.routes import Address
 from backupmx.courier.transaction import Patience, Peer, Report, Transaction
 
 MESSAGES_PER_CONNECTION = 100
-NO_ADDRESS = Reply(451, "4.4.3 no address to connect to")
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Nobody took the connection; what the last one tried said, or what went wrong."""
+    """Nobody took the connection; who was tried last, and what it said, or what went wrong."""
 
     host: str
-    reply: Reply
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.why}" if self.host else self.why
 
 
 class _NoTls(Exception):
@@ -86,7 +87,7 @@ class Dialler:
 
     async def dial(self, addresses: Sequence[Address]) -> Connection | Unreachable:
         """The first of the addresses that greets us, in this order."""
-        failed = Unreachable("", NO_ADDRESS)
+        failed = Unreachable("", "no address to connect to")
         for address in addresses:
             try:
                 try:
@@ -156,15 +157,11 @@ def _cipher(line: Line) -> str | None:
     return f"{cipher[1]} {cipher[0]}" if cipher else None
 
 
-def _told(error: Exception) -> Reply:
-    """Trouble with a connection, in the form of a reply."""
-    if isinstance(error, SMTPResponseException) and error.code > 0:
-        return judge.reply(error.code, error.message)
-    if isinstance(error, TimeoutError) and not getattr(error, "errno", None):
-        return judge.silence(Place.CONNECTION, timed_out=True)
+def _told(error: Exception) -> str:
+    """Trouble with a connection, in words."""
     if isinstance(error, SMTPResponseException):
-        return Reply(451, "4.5.0 what came is no greeting")
+        return str(judge.reply(error.code, error.message)) if error.code > 0 else "what came is no reply"
     number = getattr(error, "errno", None)
     if number:
-        return Reply(451, f"4.4.1 {os.strerror(number).lower()}")
-    return judge.silence(Place.CONNECTION, timed_out=False)
+        return os.strerror(number).lower()
+    return judge.silence(Place.CONNECTION, timed_out=isinstance(error, TimeoutError)).text.partition(" ")[2]

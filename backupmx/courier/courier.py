@@ -82,6 +82,10 @@ class Courier:
                     task.cancel()
                 for lane in self._lanes.values():
                     lane.stop()
+        except BaseExceptionGroup as group:
+            for error in group.exceptions:
+                log.trouble("courier", error)
+            raise
         finally:
             if chores.running:
                 chores.shutdown(wait=False)
@@ -120,6 +124,7 @@ class Courier:
     async def _follow(self, domain: str, lanes: asyncio.TaskGroup) -> None:
         """Find the domain's route, and again whenever its records have had their time."""
         alarm = Alarm(self._timer)
+        kept: str | None = None
         while True:
             try:
                 found = await self._routes.find(domain)
@@ -128,6 +133,9 @@ class Courier:
                 found = Nowhere(judge.OUR_TROUBLE.text)
             if isinstance(found, Route):
                 self._send_by(domain, found, lanes)
+                if found.trouble and found.trouble != kept:
+                    log.route_kept(domain, found.trouble)
+                kept = found.trouble
                 pause = found.good_for
             else:
                 self._without(domain, found.why)

@@ -206,7 +206,7 @@ class Lane:
             return found
         # while others are connected, one refusal says only that it is one too many
         alone = not any(carrier.connection for carrier in self._carriers)
-        self._trouble(f"{found.host}: {found.reply}", fatal=alone)
+        self._trouble(str(found), fatal=alone)
         return None
 
     # Health
@@ -224,7 +224,7 @@ class Lane:
                 self._answered(delivered=False)
                 await found.quit()
             elif self.health.answered_at is None or self.health.answered_at < began:
-                self._down(f"{found.host}: {found.reply}")
+                self._down(str(found))
         except Exception as error:  # noqa: BLE001 - the next probe comes (I9)
             log.trouble(f"probe of {self.name}", error)
         finally:

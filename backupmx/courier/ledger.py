@@ -58,6 +58,10 @@ class Ledger:
         """Once more from the beginning. Raises MessageDamaged."""
         return self._spool.content(lease.message.id)
 
+    def time_left(self, lease: Lease) -> float:
+        """Seconds until the lease ends."""
+        return (lease.until - self._clock()).total_seconds()
+
     async def screen(self, lease: Lease) -> Iterator[bytes] | None:
         """The content, or None for a message that was settled without asking the primary."""
         now = self._clock()

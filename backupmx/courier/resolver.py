@@ -71,11 +71,15 @@ class Resolver:
         return Found(tuple(record.address for answer in good for record in answer), min(map(_ttl, good)))
 
     async def configured(self, host: str) -> Found[str] | NotFound:
-        """The addresses of a host that an admin named: DNS, and also what only this system knows, like its hosts file."""
+        """The addresses of a host that an admin named.
+
+        As the system finds them, its hosts file included; where nameservers are configured, they are asked instead for every
+        name that DNS can know.
+        """
         if host == "localhost" or host.endswith(".localhost"):
             return Found(LOOPBACK, SYSTEM_TTL)  # RFC 6761 section 6.3
-        found = await self.addresses(host) if self._nameservers else NotFound("")
-        return await self._by_the_system(host) if isinstance(found, NotFound) else found
+        by_dns = self._nameservers and "." in host
+        return await (self.addresses(host) if by_dns else self._by_the_system(host))
 
     async def _by_the_system(self, host: str) -> Found[str] | NotFound:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ Knows: the configured primaries, the resolver, our own name and addresses.
 Does not know: connections, and whether anybody answers at an address.
 """
 
+import asyncio
 import random
 import socket
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from backupmx.core.exchanges import Exchange, better, reachable
 from backupmx.courier.resolver import Found, NotFound, Resolver
 
 SMTP_PORT = 25
+MOST_HOSTS = 20
+"""Looked up; a domain with more MX hosts ahead of us is not believable."""
 MOST_ADDRESSES = 5
 """Tried in one attempt."""
 SHORTEST, LONGEST = timedelta(seconds=30), timedelta(hours=1)
@@ -106,17 +109,17 @@ class Routes:
             return Nowhere(mx.why)
         if all(not exchange.host for exchange in mx.records):
             return Nowhere(f"DNS: {domain} takes no mail (null MX)")
-        hosts = {exchange.host: await self._resolver.addresses(exchange.host) for exchange in mx.records if exchange.host}
-        mine = await self._resolver.addresses(self._hostname)
+        ahead = better(mx.records, lambda host: host == self._hostname)[:MOST_HOSTS]
+        names = [exchange.host for exchange in ahead]
+        mine, *theirs = await asyncio.gather(*map(self._resolver.addresses, [self._hostname, *names]))
+        hosts = dict(zip(names, theirs, strict=True))
         our_ips = set(mine.records) if isinstance(mine, Found) else set()
 
         def is_ours(host: str) -> bool:
             found = hosts[host]
-            return host == self._hostname or (
-                isinstance(found, Found) and any(ip in our_ips or (reachable(ip) and _is_local(ip)) for ip in found.records)
-            )
+            return isinstance(found, Found) and any(ip in our_ips or (reachable(ip) and _is_local(ip)) for ip in found.records)
 
-        ahead = better(mx.records, is_ours)
+        ahead = better(ahead, is_ours)
         if not ahead:
             return Nowhere(f"DNS: no MX of {domain} is better than this host")
         addresses = []

@@ -151,6 +151,11 @@ def primary_down(route: str, error: str) -> None:
     _log.warning("primary down", route=route, error=error)
 
 
+def route_kept(domain: str, error: str) -> None:
+    """A domain's route cannot be looked up; the last good addresses stay in use."""
+    _log.warning("route kept", domain=domain, error=error)
+
+
 def primary_up(route: str, after: timedelta | None) -> None:
     """A primary answers; `after` is how long it was down, if it was."""
     _log.info("primary up", route=route, after_s=round(after.total_seconds(), 3) if after is not None else None)
