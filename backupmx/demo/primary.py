@@ -1,4 +1,4 @@
-"""The stand-in primary: a mail server that comes and goes as the story wants it, and keeps what it got in the ledger.
+"""The stand-in primary: a mail server that comes and goes as the story wants it, and hands on what it got.
 
 Knows: aiosmtpd, whose shape fits here: whole messages in memory, letters of a demo only.
 Does not know: who sends, and what it should have got.
@@ -13,11 +13,13 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from backupmx.core.message import NULL_SENDER
-from backupmx.demo.ledger import Arrival
 
 NAME = "primary.example.com"
 BACKLOG = 64
 PATIENCE_S = 5.0
+
+Take = Callable[[str, tuple[str, ...], bytes], object]
+"""Gets sender, recipients and content of each message, in the primary's own thread."""
 
 
 class _Conversation(SMTP):
@@ -43,15 +45,15 @@ class _Conversation(SMTP):
 
 
 class Primary:
-    """Listens on a loopback port of its own, which it keeps while it is away."""
+    """Listens on a loopback port, which it keeps while it is away; 0 is any free one."""
 
-    def __init__(self, arrive: Callable[[Arrival], None]) -> None:
-        self._arrive = arrive
+    def __init__(self, take: Take, port: int = 0) -> None:
+        self._take = take
+        # bound but not listening: the port is nobody else's, and connections to it are refused
+        self._bound = _bound(port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="primary", daemon=True)
         self._thread.start()
-        # bound but not listening: the port is nobody else's, and connections to it are refused
-        self._bound = _bound(0)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.BaseTransport] = set()
 
@@ -81,7 +83,7 @@ class Primary:
         assert isinstance(envelope.content, bytes)
         # aiosmtpd spells the null sender as it stands on the wire
         sender = NULL_SENDER if envelope.mail_from in (None, "<>") else envelope.mail_from
-        self._arrive(Arrival.of(sender or NULL_SENDER, tuple(envelope.rcpt_tos), envelope.content))
+        self._take(sender or NULL_SENDER, tuple(envelope.rcpt_tos), envelope.content)
         return "250 2.0.0 taken"
 
     async def _come(self) -> None:

@@ -21,7 +21,7 @@ from rich.console import Console
 from backupmx.core.status import PrimaryState, Status
 from backupmx.core.words import size
 from backupmx.demo.instance import USER, Instance, Trouble
-from backupmx.demo.ledger import Ledger, Letter
+from backupmx.demo.ledger import Arrival, Ledger, Letter
 from backupmx.demo.letters import DOMAIN, KINDS, letters
 from backupmx.demo.primary import Primary
 from backupmx.demo.view import Lines, Screen, View
@@ -75,7 +75,7 @@ def _run(stay: bool) -> int:
     with ExitStack() as stack:
         ledger = Ledger()
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="backupmx-demo-"))
-        primary = stack.enter_context(closing(Primary(ledger.arrive)))
+        primary = stack.enter_context(closing(Primary(lambda *message: ledger.arrive(Arrival.of(*message)))))
         instance = stack.enter_context(closing(Instance(Path(place), primary.port)))
         view: View = Lines()
         if stay:

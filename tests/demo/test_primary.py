@@ -21,7 +21,7 @@ def arrived() -> list[Arrival]:
 
 @pytest.fixture
 def primary(arrived: list[Arrival]) -> Iterator[Primary]:
-    with closing(Primary(arrived.append)) as primary:
+    with closing(Primary(lambda *message: arrived.append(Arrival.of(*message)))) as primary:
         yield primary
 
 

@@ -5,9 +5,20 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 DEMO = [sys.executable, "-m", "backupmx", "demo"]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """With a short name, unlike pytest's: a socket's path may have 107 octets."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 def left_behind(place: str) -> list[str]:
@@ -27,10 +38,10 @@ def environment(place: Path) -> dict[str, str]:
     return os.environ | {"TMPDIR": str(place)}
 
 
-def test_the_story_ends_by_itself_and_the_books_balance(tmp_path: Path) -> None:
+def test_the_story_ends_by_itself_and_the_books_balance(place: Path) -> None:
     """I1, I11: without a terminal it needs no option; exit status 0, nothing lost, altered or left behind."""
     done = subprocess.run(
-        DEMO, env=environment(tmp_path), capture_output=True, text=True, timeout=50, check=False, stdin=subprocess.DEVNULL
+        DEMO, env=environment(place), capture_output=True, text=True, timeout=50, check=False, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 0, done.stdout + done.stderr
     books = dict(re.findall(r"^   (\S.*\S) {2,}(\d+)$", done.stdout, re.MULTILINE))
@@ -39,15 +50,15 @@ def test_the_story_ends_by_itself_and_the_books_balance(tmp_path: Path) -> None:
     assert (books["lost"], books["delivered twice"], books["altered, or not ours"]) == ("0", "0", "0")
     assert "Nothing was lost" in done.stdout.splitlines()[-1]
     assert not done.stderr
-    assert left_behind(str(tmp_path)) == []
-    assert list(tmp_path.iterdir()) == []
+    assert left_behind(str(place)) == []
+    assert list(place.iterdir()) == []
 
 
-def test_a_story_that_is_broken_off_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_story_that_is_broken_off_leaves_nothing_behind(place: Path) -> None:
     """SIGTERM in the middle of a scene."""
     story = subprocess.Popen(
         [*DEMO, "--once"],
-        env=environment(tmp_path),
+        env=environment(place),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -61,5 +72,5 @@ def test_a_story_that_is_broken_off_leaves_nothing_behind(tmp_path: Path) -> Non
     _, said = story.communicate(timeout=40)
     assert story.returncode == 1
     assert "broken off" in said
-    assert left_behind(str(tmp_path)) == []
-    assert list(tmp_path.iterdir()) == []
+    assert left_behind(str(place)) == []
+    assert list(place.iterdir()) == []

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP
+from backupmx.demo.primary import Primary as StandIn
 
 WAIT_S = 20.0
 
@@ -34,38 +33,22 @@ def eventually(holds: Callable[[], bool], what: str, within: float = WAIT_S) -> 
         time.sleep(0.02)
 
 
-class _LongLines(SMTP):
-    line_length_limit = 2**26
-
-
 class Primary:
     """A primary on a fixed port that keeps what it was given; `start` and `stop` at will."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.received: list[tuple[str, tuple[str, ...], bytes]] = []
-        self._controller: Controller | None = None
+        self._standing: StandIn | None = None
 
     def start(self) -> None:
-        primary = self
-
-        class Handler:
-            async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:
-                sender = "" if envelope.mail_from == "<>" else envelope.mail_from
-                primary.received.append((sender, tuple(envelope.rcpt_tos), envelope.original_content))
-                return "250 2.0.0 taken"
-
-        class OnOurPort(Controller):
-            def factory(self) -> SMTP:
-                return _LongLines(self.handler, data_size_limit=None, enable_SMTPUTF8=True)
-
-        self._controller = OnOurPort(Handler(), hostname="127.0.0.1", port=self.port)
-        self._controller.start()
+        self._standing = StandIn(lambda *message: self.received.append(message), self.port)
+        self._standing.come()
 
     def stop(self) -> None:
-        if self._controller:
-            self._controller.stop()
-            self._controller = None
+        if self._standing:
+            self._standing.close()
+            self._standing = None
 
 
 class Instance:
