@@ -16,7 +16,7 @@ _QUOTED = rb'"(?:[ !#-\[\]-~\x80-\xff]|\\[ -~])*"'
 _LABEL = rb"[A-Za-z0-9_\x80-\xff](?:[A-Za-z0-9_\x80-\xff-]{0,62}[A-Za-z0-9_\x80-\xff])?"
 _DOMAIN = rb"%b(?:\.%b)*" % (_LABEL, _LABEL)
 _LITERAL = rb"\[[A-Za-z0-9:.-]{3,60}\]"
-_MAILBOX = re.compile(rb"(%b|%b)@(%b|%b)" % (_DOT_STRING, _QUOTED, _DOMAIN, _LITERAL))
+_MAILBOX = re.compile(rb"(%b|%b)@(%b\.?|%b)" % (_DOT_STRING, _QUOTED, _DOMAIN, _LITERAL))
 _ARGUMENT = re.compile(rb"<((?:[^<>\"]|\"(?:[^\"\\]|\\.)*\")*)>(?: +(.*))?", re.DOTALL)
 
 

@@ -26,7 +26,7 @@ class Turn(Enum):
     TLS = 2
     QUIT = 3
     ALONE = 4
-    """Make sure that nothing follows before the client has the reply."""
+    """Nothing may follow before the client has the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,13 @@ class Terms:
 class Dialogue:
     """One client's conversation; begins anew after STARTTLS (RFC 3207 section 4.2)."""
 
-    __slots__ = ("_address", "_body", "_broken", "_helo", "_recipients", "_sender", "_terms", "_tls", "_utf8", "errors")
+    __slots__ = ("_address", "_body", "_helo", "_recipients", "_sender", "_terms", "_tls", "_utf8", "errors")
 
     def __init__(self, terms: Terms, address: str, tls: str | None = None) -> None:
         self._terms = terms
         self._address = address
         self._tls = tls
         self._helo: tuple[str, bool] | None = None
-        self._broken = False
-        """The line began behind a bare LF: it is the rest of one that was refused."""
         self.errors = 0
         self.reset()
 
@@ -83,11 +81,10 @@ class Dialogue:
         return self._helo is not None and self._helo[1]
 
     def hear(self, line: bytes) -> tuple[bytes, Turn | None]:
-        """Answer one line, which ends in LF. Nothing is carried out of a line that does not keep to the rules (I6)."""
-        broken, self._broken = self._broken, not line.endswith(b"\r\n")
+        """Answer one line with its end. Nothing is carried out of a line that does not keep to the rules (I6)."""
         if len(line) > LONGEST_LINE:
             return self._no(replies.LINE_TOO_LONG), None
-        if broken or self._broken or line[:-2].translate(None, _CONTROL) != line[:-2]:
+        if not line.endswith(b"\r\n") or line[:-2].translate(None, _CONTROL) != line[:-2]:
             return self._no(replies.BAD_LINE), None
         verb, _, rest = line[:-2].partition(b" ")
         handle = _VERBS.get(verb.upper())

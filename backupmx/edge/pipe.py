@@ -44,7 +44,10 @@ class Pipe:
             return
         self._transport.write(last_words)
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:
+                self._transport.abort()  # the client was gone already
         self.listen(True)
 
     def close(self) -> None:

@@ -139,7 +139,7 @@ class Edge:
     def _look_round(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for session in [session for session in self._sessions if session.patience.deadline < now]:
+        for session in [session for session in self._sessions if session.deadline < now]:
             session.expire()
         self._round = loop.call_later(ROUND_S, self._look_round)
 

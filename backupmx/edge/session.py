@@ -15,17 +15,15 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from backupmx.core import replies
 from backupmx.core.replies import Answer
 from backupmx.edge.arrival import Arrival
-from backupmx.edge.dialogue import LONGEST_LINE, Dialogue, Turn
+from backupmx.edge.batch import hear
+from backupmx.edge.dialogue import Dialogue, Turn
 from backupmx.edge.house import House
 from backupmx.edge.patience import Patience
 from backupmx.edge.pipe import OUTPUT_LIMIT, Pipe, spoke_first
 from backupmx.watch import log
 
-ERRORS_LIMIT = 20
 INPUT_LIMIT = 64 * 1024
 """Octets of pipelined input that may wait."""
-BATCH = 16 * 1024
-"""Octets of replies in one write."""
 
 
 class Mode(Enum):
@@ -57,7 +55,7 @@ class Session(SMTP):
         self._input = b""
         self._arrival: Arrival | None = None
         self._stopping = self._eof = self._encrypted = self._gone = False
-        self.patience = Patience(house.loop.time())
+        self._patience = Patience(house.loop.time())
         self.address = ""
         self.cell = -1
         """Where the tally counts this client."""
@@ -73,7 +71,7 @@ class Session(SMTP):
             name, version, _ = transport.get_extra_info("cipher")
             self._dialogue = Dialogue(self._house.terms, self.address, f"{version} with cipher {name}")
             self._input, self._mode, self._encrypted = b"", Mode.COMMAND, True
-            self.patience.command(self.loop.time())
+            self._patience.command(self.loop.time())
             return
         peer = transport.get_extra_info("peername") or ("0.0.0.0",)  # noqa: S104 - a client gone already
         self.address = peer[0].partition("%")[0].removeprefix("::ffff:")
@@ -104,7 +102,7 @@ class Session(SMTP):
     def eof_received(self) -> bool:
         """A reply that is owed still goes out; the connection ends after it."""
         self._eof = True
-        return self._mode is Mode.BUSY and self._original_transport is None
+        return self._arrival is not None and self._mode is Mode.BUSY and self._original_transport is None
 
     def connection_lost(self, _error: Exception | None) -> None:
         """A commit that has begun goes on; anything less is forgotten (I1)."""
@@ -136,42 +134,30 @@ class Session(SMTP):
     # The conversation
 
     def _converse(self) -> None:
-        """Answer every whole line that is there, in as few writes as memory allows."""
-        dialogue, data, start, out, waiting = self._dialogue, self._input, 0, [], 0
+        """Answer what is there, and do what the last reply promised."""
+        self._patience.command(self.loop.time())
         turn = None
-        while turn in (None, Turn.ALONE) and not self._pipe.choked and (end := data.find(b"\n", start) + 1):
-            reply, turn = dialogue.hear(data[start:end])
-            start = end
-            out.append(reply)
-            waiting += len(reply)
-            refusal = self._offence(turn, start < len(data))
-            if refusal is not None or waiting > BATCH:
-                self._pipe.write(b"".join(out))
-                out, waiting = [], 0
-            if refusal is not None:
-                self._refuse(refusal)
+        while self._input and turn is None and not self._pipe.choked:
+            heard = hear(self._dialogue, self._input)
+            if heard is None:
+                break
+            self._input, turn = heard.rest, heard.turn
+            self._pipe.write(heard.out + self._open() if turn is Turn.DATA and not heard.offence else heard.out)
+            if heard.offence is not None:
+                self._refuse(heard.offence)
                 return
-        # of a line that is too long the end says how it ended
-        self._input = data[start:] if self._pipe.choked or turn else data[start:][-LONGEST_LINE - 1 :]
-        self.patience.command(self.loop.time())
-        if turn is Turn.DATA:
-            out.append(self._open())
-        if out:
-            self._pipe.write(b"".join(out))
         if turn is Turn.TLS:
             self._mode, self._input = Mode.BUSY, b""
             self._house.begin(self._start_tls())
         elif turn is Turn.QUIT:
             self._mode = Mode.ENDED
             self._pipe.close()
-
-    def _offence(self, turn: Turn | None, more: bool) -> Answer | None:
-        """What ends the conversation. What must be the last of a batch is followed by nothing (RFC 2920 section 3.1)."""
-        if self._dialogue.errors >= ERRORS_LIMIT:
-            return replies.TOO_MANY_ERRORS
-        if more and turn not in (Turn.TLS, Turn.QUIT) and (turn is not None or not self._dialogue.pipelining):
-            return replies.OUT_OF_TURN
-        return None
+        elif turn is Turn.DATA and self._input:
+            rest, self._input = self._input, b""
+            if self._mode is Mode.DATA:
+                self._content(rest)
+            else:
+                self._refuse(replies.OUT_OF_TURN)  # content must not be heard as commands
 
     def _open(self) -> bytes:
         """DATA: the way into the spool is there before we say so."""
@@ -183,14 +169,14 @@ class Session(SMTP):
             return replies.TROUBLE.line
         self._mode = Mode.DATA
         now = self.loop.time()
-        self.patience.message(now)
-        self.patience.content(now, 0)
+        self._patience.message(now)
+        self._patience.content(now, 0)
         return replies.GO_AHEAD.line
 
     def _content(self, data: bytes) -> None:
         arrival = self._arrival
         assert arrival is not None
-        self.patience.content(self.loop.time(), len(data))
+        self._patience.content(self.loop.time(), len(data))
         full = arrival.feed(data)
         if arrival.reader.ambiguous or arrival.endless:
             self._arrival = None
@@ -228,7 +214,7 @@ class Session(SMTP):
             return
         self._pipe.write(answer.line)
         self._mode = Mode.COMMAND
-        self.patience.message(self.loop.time())
+        self._patience.message(self.loop.time())
         if self._eof:
             self._pipe.close()
         elif self._stopping:
@@ -242,6 +228,8 @@ class Session(SMTP):
         self._house.settled()
 
     async def _start_tls(self) -> None:
+        if self._gone:
+            return
         self._pipe.listen(True)
         try:
             await self.smtp_STARTTLS("")
@@ -258,6 +246,11 @@ class Session(SMTP):
         self._pipe.write(replies.START_TLS.line)
 
     # The end
+
+    @property
+    def deadline(self) -> float:
+        """When patience ends, by the loop's clock."""
+        return self._patience.deadline
 
     def expire(self) -> None:
         """The deadline has passed. A commit is never cut short."""
@@ -293,5 +286,5 @@ class Session(SMTP):
 
     def _hang_up(self, answer: Answer) -> None:
         self._mode, self._input = Mode.ENDED, b""
-        self.patience.linger(self.loop.time())
+        self._patience.linger(self.loop.time())
         self._pipe.hang_up(answer.line)
