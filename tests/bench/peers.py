@@ -35,6 +35,11 @@ class Postfix:
     def waiting(self) -> int:
         return int(_peer("waiting", self.place))
 
+    def calm(self) -> bool:
+        """Whether it has tried and put off all that it holds."""
+        queues = (self.place / "queue" / name for name in ("incoming", "active"))
+        return not any(path.is_file() for queue in queues for path in queue.rglob("*"))
+
 
 @contextmanager
 def postfix(place: Path, primary_port: int, *, more: Mapping[str, str] | None = None) -> Iterator[Postfix]:
