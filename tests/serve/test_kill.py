@@ -91,6 +91,7 @@ def survives(place: Path, kills: int, seed: int) -> None:
         accepted = senders.stop()
         primary.stop()
         primary.start()
+        eventually(lambda: instance.cli("status").returncode == 0, "the last one killed is back", 5 * BACK_WITHIN_S)
         eventually(lambda: instance.status()["queue"]["messages"] == 0, "the queue drains", 40)
         assert instance.cli("spool", "verify").returncode == 0
     arrived: dict[bytes, bytes] = {}
