@@ -12,7 +12,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
 # two letters at a time: every accepted message is given an id
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 
 
 def encode(raw: bytes) -> MessageId:
@@ -27,11 +27,10 @@ def decode(text: str) -> bytes:
     """Read an id back; raises ValueError for anything that `encode` could not have written."""
     if len(text) != LENGTH:
         raise ValueError(f"a message id has {LENGTH} characters")
-    number = 0
-    for letter in text:
-        if letter not in _VALUE:
-            raise ValueError(f"no message id holds {letter!r}")
-        number = number << 5 | _VALUE[letter]
+    if text.strip(ALPHABET):
+        raise ValueError(f"no message id holds {text.strip(ALPHABET)[0]!r}")
+    # the alphabet of `int` in base 32: a quarter of the time of a loop, several times for each message
+    number = int(text.translate(_DIGITS), 32)
     if number >> 128:
         raise ValueError("a message id begins with 0 to 7")
     return number.to_bytes(16)

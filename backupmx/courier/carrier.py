@@ -13,10 +13,10 @@ from backupmx.core.message import Lease
 from backupmx.core.outcome import Deferred, Delivered, Outcome, Reply
 from backupmx.courier.client import Connection
 from backupmx.courier.ledger import Ledger
+from backupmx.courier.transaction import Parcel
 from backupmx.errors import MessageDamaged, SpoolError, SpoolUnusable
 from backupmx.watch import log
 
-TOO_SLOW = Reply(451, "4.4.2 not done within the lease")
 RECIPIENTS = 100
 """In one transaction; every server takes as many (RFC 5321 section 4.5.3.1.8)."""
 
@@ -48,9 +48,7 @@ class Carrier:
         assert self.connection
         outcomes: dict[str, Outcome] = {}
         try:
-            # beyond the lease's end somebody else may begin with the message
-            async with asyncio.timeout(self._ledger.time_left(lease)):
-                carried = await self._ask(self.connection, lease, content, outcomes)
+            carried = await self._ask(self.connection, lease, content, outcomes)
         except MessageDamaged as error:
             # the connection ended before the dot; what the primary said of other recipients before is kept
             if outcomes:
@@ -60,9 +58,6 @@ class Carrier:
         except SpoolError:
             self.connection.abort()
             raise
-        except TimeoutError:
-            carried = Carried(broken=TOO_SLOW)
-            outcomes = self._deferred(lease, TOO_SLOW) | outcomes
         except Exception as error:  # noqa: BLE001 - a bug is our own trouble: a deferral (I9)
             self.connection.abort()
             log.trouble(f"carrying {lease.message.id}", error)
@@ -84,7 +79,9 @@ class Carrier:
         reused = connection.carried > 0
         for start in range(0, len(lease.recipients), RECIPIENTS):
             some = lease.recipients[start : start + RECIPIENTS]
-            report = await connection.carry(lease.message, some, self._ledger.content(lease) if start else content)
+            # beyond the lease's end somebody else may begin with the message
+            parcel = Parcel(lease.message, some, self._ledger.time_left(lease))
+            report = await connection.carry(parcel, self._ledger.content(lease) if start else content)
             if report.stale and reused and not start:
                 return Carried(broken=report.broken, again=True)
             outcomes |= report.outcomes

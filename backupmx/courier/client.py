@@ -16,10 +16,9 @@ from aiosmtplib.response import SMTPResponse
 
 from backupmx.core import judge
 from backupmx.core.judge import Place
-from backupmx.core.message import Message
 from backupmx.courier.line import Line
 from backupmx.courier.routes import Address
-from backupmx.courier.transaction import Patience, Peer, Report, Transaction
+from backupmx.courier.transaction import Parcel, Patience, Peer, Report, Transaction
 
 MESSAGES_PER_CONNECTION = 100
 
@@ -54,10 +53,10 @@ class Connection:
         """Whether another transaction may begin."""
         return self._line.is_connected and self.carried < MESSAGES_PER_CONNECTION
 
-    async def carry(self, message: Message, recipients: Sequence[str], content: Iterator[bytes]) -> Report:
+    async def carry(self, parcel: Parcel, content: Iterator[bytes]) -> Report:
         """One transaction. Raises MessageDamaged when the content is; the primary then has not got the message."""
         self.carried += 1
-        return await Transaction(self._line, self.peer, self._patience, message, recipients).run(content)
+        return await Transaction(self._line, self.peer, self._patience, parcel).run(content)
 
     async def quit(self) -> None:
         """Take leave (RFC 5321 section 4.1.1.10); never fails."""

@@ -5,6 +5,7 @@ Does not know: what a reply means (core's judge does), where the content comes f
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,17 @@ class Patience:
     """Until the primary takes the next part of the content."""
     dot: float = 600
     quit: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one transaction carries."""
+
+    message: Message
+    recipients: Sequence[str]
+    """At most a hundred of the message's."""
+    time_left: float
+    """Seconds until somebody else may carry it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +78,16 @@ class _Closing(Exception):
 class Transaction:
     """One message and up to a hundred of its recipients, on one line."""
 
-    def __init__(self, line: Line, peer: Peer, patience: Patience, message: Message, recipients: Sequence[str]) -> None:
+    def __init__(self, line: Line, peer: Peer, patience: Patience, parcel: Parcel) -> None:
         self._line = line
         self._peer = peer
         self._patience = patience
-        self._message = message
+        self._message = parcel.message
+        self._ends = time.monotonic() + parcel.time_left
         self._utf8 = "smtputf8" in peer.offers
         self._ahead = "pipelining" in peer.offers
         self._outcomes: dict[str, Outcome] = {}
-        self._recipients = [address for address in recipients if self._sendable(address)]
+        self._recipients = [address for address in parcel.recipients if self._sendable(address)]
         self._accepted: list[str] = []
         self._place = Place.MAIL
         self._answered = False
@@ -153,7 +166,7 @@ class Transaction:
         self._line.expect()
         for piece in wire.data(content):
             self._line.write(piece)
-            await self._line.flush(self._patience.block)
+            await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
         self._place = Place.DOT
         reply = await self._answer()
         self._judge(self._accepted, reply)
@@ -177,9 +190,12 @@ class Transaction:
         return reply
 
     def _time(self) -> float:
+        """Seconds for the next reply: as much as RFC 5321 gives, and never more than there are at all."""
         if self._place is Place.DOT:
-            return self._patience.dot + self._message.size / SLOWEST_OCTETS_PER_S
-        return self._patience.data if self._place is Place.DATA else self._patience.command
+            seconds = self._patience.dot + self._message.size / SLOWEST_OCTETS_PER_S
+        else:
+            seconds = self._patience.data if self._place is Place.DATA else self._patience.command
+        return min(seconds, self._ends - time.monotonic())
 
     def _mail(self) -> bytes:
         envelope = self._message.envelope

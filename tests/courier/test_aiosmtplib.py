@@ -15,7 +15,7 @@ from backupmx.core.message import Fate, State
 from backupmx.core.outcome import Deferred, Delivered
 from backupmx.courier.client import Connection, Dialler, Unreachable
 from backupmx.courier.routes import Address
-from backupmx.courier.transaction import Patience, Report
+from backupmx.courier.transaction import Parcel, Patience, Report
 from backupmx.spool.memory import MemorySpool
 from tests.courier.house import CONTENT, HASTE, START, house, put, settings, until
 from tests.courier.primary import EXTENSIONS, SILENCE, ScriptedPrimary
@@ -35,7 +35,7 @@ async def carried(connection: Connection, *recipients: str, content: bytes = CON
     spool = MemorySpool()
     id = await put(spool, *recipients, content=content, **more)
     message = spool.messages[id]
-    return await connection.carry(message, message.pending(), spool.content(id))
+    return await connection.carry(Parcel(message, message.pending(), 60), spool.content(id))
 
 
 async def test_1_one_accepted_recipient_does_not_hide_those_that_were_refused() -> None:
@@ -85,7 +85,7 @@ async def test_3_a_large_message_is_written_piece_by_piece() -> None:
         connection = await dialled(primary)
         spool = MemorySpool()
         message = spool.messages[await put(spool)]
-        sending = asyncio.create_task(connection.carry(message, message.pending(), content()))
+        sending = asyncio.create_task(connection.carry(Parcel(message, message.pending(), 60), content()))
         await until(lambda: primary.verbs["DATA"] == 1)
         pieces = -1
         while pieces != read:
@@ -111,7 +111,7 @@ async def test_3_the_reply_time_does_not_run_while_content_is_sent() -> None:
         connection = await dialled(primary, Patience(connect=5, command=5, data=5, block=5, dot=0.3, quit=1))
         spool = MemorySpool()
         message = spool.messages[await put(spool)]
-        report = await connection.carry(message, message.pending(), content())
+        report = await connection.carry(Parcel(message, message.pending(), 60), content())
         await connection.quit()
         assert isinstance(report.outcomes["user@example.com"], Delivered)
 
