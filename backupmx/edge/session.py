@@ -179,8 +179,6 @@ class Session(SMTP):
         self._patience.content(self.loop.time(), len(data))
         full = arrival.feed(data)
         if arrival.reader.ambiguous or arrival.endless:
-            self._arrival = None
-            self._abandon(arrival)
             self._refuse(replies.AMBIGUOUS_END if arrival.reader.ambiguous else replies.TOO_BIG)
         elif arrival.reader.ended:
             self._mode = Mode.BUSY
@@ -224,6 +222,7 @@ class Session(SMTP):
             self._converse()
 
     def _abandon(self, arrival: Arrival) -> None:
+        self._arrival = None
         self._house.begin(arrival.abandon())
         self._house.settled()
 
@@ -286,5 +285,7 @@ class Session(SMTP):
 
     def _hang_up(self, answer: Answer) -> None:
         self._mode, self._input = Mode.ENDED, b""
+        if self._arrival is not None:
+            self._abandon(self._arrival)
         self._patience.linger(self.loop.time())
         self._pipe.hang_up(answer.line)
