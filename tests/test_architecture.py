@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"aiosmtpd", "uuid_utils", "cryptography"},
     ),
     "backupmx.admission": (TYPES | {"backupmx.admission"}, set()),
-    "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec"}),
+    "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec", "xxhash"}),
     "backupmx.courier": (TYPES | {"backupmx.courier", "backupmx.watch"}, {"aiosmtplib", "dns", "apscheduler"}),
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
     "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),

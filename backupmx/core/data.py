@@ -10,6 +10,7 @@ refused. A bare LF becomes CRLF, and a line begins after it; a bare CR or a NUL 
 import re
 
 END = b"\r\n.\r\n"
+DOT = b"\r\n."
 # what may yet turn out to be an end of data: it waits for the next octets
 _UNDECIDED = re.compile(rb"(?:\r?\n|\r){0,2}\.?\r?\Z")
 _LONGEST_UNDECIDED = 8
@@ -37,7 +38,9 @@ class DataReader:
         if self._at_start and data.startswith(b".\r\n"):
             self.ended, self.rest = True, data[3:]
             return b""
-        end = data.find(END)
+        # most mail has no line that begins with a dot: then this one search is all
+        dot = data.find(DOT)
+        end = data.find(END, dot) if dot >= 0 else -1
         if end >= 0:
             self.ended, self.rest = True, data[end + len(END) :]
             certain = end + 2
@@ -49,9 +52,9 @@ class DataReader:
             certain = len(data) - undecided
             if certain == 0:
                 return b""
-        return self._clean(data, certain)
+        return self._clean(data, certain, stuffed=dot >= 0)
 
-    def _clean(self, data: bytes, certain: int) -> bytes:
+    def _clean(self, data: bytes, certain: int, stuffed: bool) -> bytes:
         start, self._at_start = self._at_start, False
         piece = data[:certain]
         ends = piece.count(b"\r\n")
@@ -63,7 +66,7 @@ class DataReader:
                 self.ambiguous = True
                 return b""
         if clean:
-            content = piece.replace(b"\r\n.", b"\r\n")
+            content = piece.replace(DOT, b"\r\n") if stuffed else piece
         else:
             lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\0", b" ")
             content = lines.replace(b"\n.", b"\n").replace(b"\n", b"\r\n")

@@ -108,7 +108,7 @@ class Message(Struct, frozen=True):
     """Octets of content, our `Received` field included."""
     chunks: int
     digest: bytes
-    """BLAKE2b over the content, 16 bytes."""
+    """XXH3 over the content, 16 bytes: against the mistakes of disks, not against people."""
     envelope: Envelope
     schedule: Mapping[str, Schedule]
     """By domain, for each domain with pending recipients, also while held; empty when quarantined."""

@@ -4,10 +4,11 @@ Knows: chunks, digests.
 Does not know: SMTP.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from xxhash import xxh3_128
 
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK = 64 * PAGE - HEADER
 """Whole pages with LMDB's own header."""
-DIGEST = 16
-SMALL = 16 * 1024
 
 
 class LmdbIntake:
@@ -40,7 +39,7 @@ class LmdbIntake:
         self._pending = 0
         self._chunks = 0
         self._size = 0
-        self._digest = hashlib.blake2b(digest_size=DIGEST)
+        self._digest = xxh3_128()
 
     async def write(self, chunk: bytes) -> None:
         """See `ports.Intake`."""
@@ -86,22 +85,17 @@ class LmdbIntake:
         content = b"".join(self._parts)
         self._check_room(len(content))
         first, digest, size = self._chunks, self._digest, self._size + len(content)
-        if len(content) > SMALL:
-            digest.update(content)
+        digest.update(content)
         id = self._id
 
         def command(work: Transaction) -> None:
-            final = digest.copy()
-            if 0 < len(content) <= SMALL:
-                # to hash here costs the caller's thread nothing; a large piece would keep other processes from the lock
-                final.update(content)
             if first:
                 work.txn.delete(id, db=work.tables.unfinished)
             if content:
                 work.put_chunk(id, first, content)
             schedule = {recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients}
             chunks = first + bool(content)
-            work.move(id, None, Message(self.id, arrived, size, chunks, final.digest(), envelope, schedule))
+            work.move(id, None, Message(self.id, arrived, size, chunks, digest.digest(), envelope, schedule))
 
         self._parts, self._pending, self._chunks = [], 0, 0
         await self._writer.do(command)
