@@ -97,7 +97,7 @@ def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
     """Octets that are no text are a problem, not a traceback."""
     path = tmp_path / "backupmx.toml"
-    path.write_bytes(b"# one\n# caf\xe9\n")
+    path.write_bytes(b"# one\n# \xe9\xe9\n")
     assert problems(path) == (f"{path}: line 2: must be UTF-8",)
 
 
