@@ -18,15 +18,12 @@ def count(content: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
     header = next(content, b"")
     first = header
     if _end(header) < 0:
-        pieces = [header]
-        size = len(header)
-        while size < HEADER_LIMIT and (piece := next(content, b"")):
-            pieces.append(piece)
-            size += len(piece)
-            # the end may lie across two pieces
-            if _end((pieces[-2][-3:] if len(pieces) > 1 else b"") + piece) >= 0:
+        # rare: a header longer than a chunk; to join it each time is cheap beside the reading
+        while len(header) < HEADER_LIMIT and (piece := next(content, b"")):
+            header += piece
+            if _end(header) >= 0:
                 break
-        header = first = b"".join(pieces)
+        first = header
     end = _end(header)
     fields = b"\n" + (header if end < 0 else header[:end]).lower()
     found = sum(fields.count(b"\nreceived" + after) for after in (b":", b" ", b"\t"))
