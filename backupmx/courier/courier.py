@@ -118,7 +118,7 @@ class Courier:
         if lane := self._lane_of.get(domain):
             return DomainView(lane.health.primary, lane.next_attempt(domain), window)
         if health := self._nowhere.get(domain):
-            return DomainView(health.primary, health.next_probe, window)
+            return DomainView(health.primary, health.next_probe if self._spool.next_due(domain) else None, window)
         return DomainView(Primary(PrimaryState.UNKNOWN), self._spool.next_due(domain), window)
 
     async def _follow(self, domain: str, lanes: asyncio.TaskGroup) -> None:

@@ -125,8 +125,9 @@ class Lane:
             return
         # another one begins each time
         self.domains[:] = self.domains[1:] + self.domains[:1]
-        for number, domain in enumerate(tuple(self.domains)):
-            share = (window - len(self._queue)) // (len(self.domains) - number)
+        domains = tuple(self.domains)
+        for number, domain in enumerate(domains):
+            share = (window - len(self._queue)) // (len(domains) - number)
             self._queue.extend(await self._office.ledger.lease(domain, max(1, share)))
 
     async def _give_back(self) -> None:
