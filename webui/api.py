@@ -16,6 +16,7 @@ from backupmx.control.listing import as_object
 from backupmx.control.protocol import ListQueue, Row
 from backupmx.core import ids
 from backupmx.core.queue import Filter
+from backupmx.core.status import document
 from webui.control import Questions
 
 LIMIT = 100
@@ -67,7 +68,7 @@ def blueprint(questions: Questions) -> Blueprint:
 
     @api.get("/api/v1/status")
     def status() -> ResponseReturnValue:
-        return Response(msgspec.json.encode(questions.status()), mimetype="application/json")
+        return Response(msgspec.json.encode(document(questions.status())), mimetype="application/json")
 
     @api.get("/api/v1/queue")
     def queue() -> ResponseReturnValue:

@@ -91,7 +91,9 @@ def _live(client: "ControlClient") -> None:
 
 def _show(found: "Status", as_json: bool) -> None:
     if as_json:
-        show_json(found)
+        from backupmx.core.status import document  # noqa: PLC0415
+
+        show_json(document(found))
         return
     from backupmx.core import words  # noqa: PLC0415
 

@@ -7,8 +7,9 @@ Does not know: who asks, and how it is drawn.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from backupmx.core.message import State
 from backupmx.core.queue import Census, Count
@@ -95,6 +96,21 @@ def compose(version: str, hostname: str, time: datetime, census: Census, views: 
         queue=queue,
         domains=tuple(_domain(name, census.domains.get(name, {}), views.get(name, unknown)) for name in names),
     )
+
+
+BEYOND_THE_CONTRACT = {"queue": ("damaged",), "domains": ("held", "quarantined")}
+"""What page and terminal show, and the published document has not."""
+
+
+def document(status: Status) -> dict[str, Any]:
+    """The document in the contract's own keys, ready for JSON: other people's tools read it to the letter."""
+    published: dict[str, Any] = to_builtins(status)
+    for key in BEYOND_THE_CONTRACT["queue"]:
+        del published["queue"][key]
+    for domain in published["domains"]:
+        for key in BEYOND_THE_CONTRACT["domains"]:
+            del domain[key]
+    return published
 
 
 def _domain(name: str, counts: Mapping[State, Count], view: DomainView) -> DomainStatus:

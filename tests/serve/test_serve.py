@@ -69,7 +69,7 @@ def test_an_admin_can_hold_release_and_delete(tmp_path: Path) -> None:
         assert instance.cli("queue", "hold", first, "--yes").returncode == 0
         assert instance.cli("queue", "delete", second, "--yes").returncode == 0
         assert instance.status()["queue"] | {"oldest": None} == {
-            "messages": 0, "bytes": 0, "oldest": None, "held": 1, "quarantined": 0, "damaged": 0,
+            "messages": 0, "bytes": 0, "oldest": None, "held": 1, "quarantined": 0,
         }  # fmt: skip
         instance.primary.start()
         eventually(lambda: instance.status()["domains"][0]["primary"]["state"] == "up", "the primary is seen to be up")
