@@ -37,7 +37,8 @@ def settled(message: Message, domain: str, outcomes: Mapping[str, Outcome], now:
     """Record the outcomes; None when every recipient has its message."""
     progress = dict(message.progress)
     for address, outcome in outcomes.items():
-        if message.fate(address) is not Fate.DELIVERED:
+        # what expired meanwhile stays quarantined, unless it was delivered after all
+        if message.fate(address) is Fate.PENDING or isinstance(outcome, Delivered):
             progress[address] = Progress(FATES[type(outcome)], str(outcome.reply), outcome.host, now)
     message = replace(message, progress=progress)
     schedule = dict(message.schedule)

@@ -195,6 +195,18 @@ async def test_the_end_of_the_window_quarantines(spool: Spool) -> None:
     assert spool.get(young).state() is State.WAITING  # type: ignore[union-attr]
 
 
+async def test_what_expires_while_it_is_leased_stays_quarantined_unless_delivered(spool: Spool) -> None:
+    """A late deferral must not leave a recipient pending without a due key."""
+    id = await put(spool, T0, b"x", "a@example.com", "b@example.com")
+    (lease,) = await spool.lease("example.com", "me", T0, LATER, 1)
+    assert await spool.expire("example.com", SOON, SOON, 9) == (id,)
+    await spool.settle(lease, {"a@example.com": NOT_NOW, "b@example.com": DONE}, SOON, LATER)
+    message = spool.get(id)
+    assert message is not None
+    assert [message.fate(f"{name}@example.com") for name in "ab"] == [Fate.QUARANTINED, Fate.DELIVERED]
+    assert message.state() is State.QUARANTINED
+
+
 async def test_a_damaged_message_is_set_aside_and_may_be_released(spool: Spool) -> None:
     """Only an admin moves it."""
     id = await put(spool, T0)
