@@ -48,7 +48,7 @@ class QueueStatus(Struct, frozen=True):
     oldest: datetime | None
     held: int
     quarantined: int
-    damaged: int
+    damaged: int = 0
 
 
 class DomainStatus(Struct, frozen=True):
@@ -61,8 +61,8 @@ class DomainStatus(Struct, frozen=True):
     oldest: datetime | None
     next_attempt: datetime | None
     holding_window_s: int
-    held: int
-    quarantined: int
+    held: int = 0
+    quarantined: int = 0
 
 
 class Status(Struct, frozen=True):
