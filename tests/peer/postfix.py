@@ -50,11 +50,12 @@ class Postfix:
             (place / name).mkdir()
         subprocess.run(["chown", "postfix", str(place / "data")], check=True)
         subprocess.run(["chown", str(NOBODY), str(place / "mail")], check=True)
-        for name in ("dynamicmaps.cf", "post-install", "postfix-files", "postfix-script"):
-            copy(ORIGINAL / name, etc)
-        for name in ("dynamicmaps.cf.d", "postfix-files.d"):
-            if (ORIGINAL / name).is_dir():
-                copytree(ORIGINAL / name, etc / name)
+        # which of these there are differs between Debian's releases
+        for path in [ORIGINAL / "dynamicmaps.cf", ORIGINAL / "dynamicmaps.cf.d", *ORIGINAL.glob("post*")]:
+            if path.is_dir():
+                copytree(path, etc / path.name)
+            elif path.exists():
+                copy(path, etc)
         master = re.sub(r"(?m)^smtp +inet .*smtpd$", f"127.0.0.1:{port} inet n - n - - smtpd", MASTER.read_text())
         # without chroots: there is nothing in ours
         master = re.sub(r"(?m)^(\S+ +(?:unix|unix-dgram) +[-ny] +[-ny] +)y", r"\1n", master)
