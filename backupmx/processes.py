@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 
-from backupmx import __version__
+from backupmx import __version__, allocator
 from backupmx.admission.domains import Domains
 from backupmx.app import ask_for_reload
 from backupmx.config import Settings
@@ -179,6 +179,8 @@ async def _terminated(spool: LmdbSpool) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int], post: Post) -> int:
+    allocator.keep_blocks()
+
     async def with_lifeline() -> int:
         # the supervisor holds the spool's lock; without it nobody may go on
         asyncio.get_running_loop().add_reader(post.lifeline, os._exit, 1)

@@ -48,15 +48,16 @@ class LmdbIntake:
         if self._pending > CHUNK:
             await self._store(self._whole_chunks())
 
-    def _whole_chunks(self) -> list[bytes]:
+    def _whole_chunks(self) -> list[memoryview]:
         """All that fills a chunk; a rest is kept, so that there is always a last chunk to commit."""
         content = b"".join(self._parts)
         cut = (len(content) - 1) // CHUNK * CHUNK
         self._parts = [content[cut:]]
         self._pending = len(content) - cut
-        return [content[start : start + CHUNK] for start in range(0, cut, CHUNK)]
+        view = memoryview(content)
+        return [view[start : start + CHUNK] for start in range(0, cut, CHUNK)]
 
-    async def _store(self, chunks: Sequence[bytes]) -> None:
+    async def _store(self, chunks: Sequence[memoryview]) -> None:
         octets = sum(map(len, chunks))
         self._check_room(octets)
         first = self._chunks
@@ -70,7 +71,7 @@ class LmdbIntake:
 
         await self._writer.do(command)
 
-    def _note(self, chunks: Sequence[bytes]) -> None:
+    def _note(self, chunks: Sequence[memoryview]) -> None:
         for chunk in chunks:
             self._digest.update(chunk)
             self._size += len(chunk)

@@ -77,7 +77,7 @@ class Transaction:
             delete(id, db=tables.message)
             self.drop_chunks(id)
 
-    def put_chunk(self, id: bytes, number: int, content: bytes) -> None:
+    def put_chunk(self, id: bytes, number: int, content: bytes | memoryview) -> None:
         """Store one piece of content."""
         self.txn.put(keys.chunk(id, number), content, db=self.tables.chunk)
         self._pages += pages(len(content))
