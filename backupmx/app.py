@@ -154,7 +154,9 @@ class House:
 
 
 def _announce() -> None:
-    print("backupmx: ready", file=sys.stderr, flush=True)
+    # one write: print makes two, and a child's log line may come between
+    sys.stderr.write("backupmx: ready\n")
+    sys.stderr.flush()
     notify("READY=1")
 
 

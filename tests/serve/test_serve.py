@@ -1,5 +1,6 @@
 """One instance as its user sees it: accept, hold, give back; reload; trouble at the start."""
 
+import io
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backupmx import app
 from tests.serve.instance import Client, Primary, eventually, running
 
 CONTENT = b"Subject: hello\r\n\r\n..a dot\r\nand 8 bit: \xe5\xe4\xf6\r\n"
@@ -228,3 +230,13 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path, refuse: Refusal)
             assert len(said.stderr.splitlines()) == 1, said.stderr
     finally:
         taken.stop()
+
+
+def test_the_ready_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes share standard error: a line in two writes could have another in its middle."""
+    read, write = os.pipe2(os.O_DIRECT)  # a read gives one write
+    # as Python makes it with PYTHONUNBUFFERED
+    with io.TextIOWrapper(io.FileIO(write, "w"), write_through=True) as stderr, os.fdopen(read, "rb", buffering=0) as lines:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        app._announce()
+        assert lines.read(100) == b"backupmx: ready\n"
