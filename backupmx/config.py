@@ -20,6 +20,7 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -100,6 +101,7 @@ Size = Annotated[ByteSize, BeforeValidator(_size)]
 Host = Annotated[Endpoint, _or_itself(lambda value: notation.endpoint(value, 25))]
 Listener = Annotated[Endpoint, _or_itself(notation.listener)]
 Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
+Network = Annotated[notation.Network, PlainValidator(notation.network)]
 Place = Annotated[Path, AfterValidator(_absolute)]
 Pem = Annotated[Place, AfterValidator(_readable)]
 
@@ -117,6 +119,14 @@ class Smtp(_Table):
     max_recipients: Annotated[int, Field(ge=100, le=100_000)] = 1000
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
     max_connections_per_client: Annotated[int, Field(ge=1, le=65_535)] = 50
+    max_messages_per_connection: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    max_errors: Annotated[int, Field(ge=1, le=1000)] = 20
+    greeting_delay: Annotated[Duration, _between("0s", "1m")] = timedelta(0)
+    """How long a stranger who may talk too early waits for our greeting."""
+    proxy_from: tuple[Network, ...] = ()
+    """Whose connections begin with a PROXY header."""
+    xclient_from: tuple[Network, ...] = ()
+    """Who may say with XCLIENT on whose behalf it speaks."""
     tls_certificate: Pem | None = None
     tls_key: Annotated[Pem | None, Field(validate_default=True)] = None
 

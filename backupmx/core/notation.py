@@ -6,7 +6,7 @@ Does not know: which setting is read, or what it is for.
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 import idna
@@ -16,6 +16,9 @@ _DURATION = re.compile(r"(\d{1,9})\s*([smhd])", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
+
+
+Network = IPv4Network | IPv6Network
 
 
 class Endpoint(NamedTuple):
@@ -92,6 +95,16 @@ def nameserver(text: object) -> Endpoint:
         return listener(text)
     except ValueError:
         raise ValueError('must be "ip" or "ip:port"') from None
+
+
+def network(text: object) -> Network:
+    """Read an IP address or a network like `192.0.2.0/24`."""
+    try:
+        if not isinstance(text, str):
+            raise ValueError
+        return ip_network(text)
+    except ValueError:
+        raise ValueError('must be an address or a network, like "192.0.2.1" or "2001:db8::/32"') from None
 
 
 def _host(host: str, allowed: str) -> str:
