@@ -99,6 +99,9 @@ class Primary:
         port = self.port
         self._server.close()
         self._server = None
+        # a connection that was just taken is known in the loop's next turns: cut off before, its socket would stay open
+        for _ in range(3):
+            await asyncio.sleep(0)
         for transport in tuple(self._connections):
             if isinstance(transport, asyncio.Transport):
                 transport.abort()
