@@ -1,6 +1,6 @@
-"""The octets after DATA: where they end, and what of them is content (I6; RFC 5321 sections 2.3.8, 4.1.1.4, 4.5.2).
+"""The octets after DATA and BDAT: where they end, and what of them is content (I6; RFC 5321 sections 2.3.8, 4.1.1.4, 4.5.2; RFC 3030).
 
-Knows: line ends, dots.
+Knows: line ends, dots, the length of a chunk.
 Does not know: sockets, sizes, what becomes of the content.
 
 Nothing but `CRLF . CRLF` ends data. A dot alone between any other line ends might end it for somebody else, so the message is
@@ -17,6 +17,15 @@ _UNDECIDED = re.compile(rb"(?:\r?\n|\r){0,2}\.?\r?\Z")
 _LONGEST_UNDECIDED = 8
 _LONE_DOT = re.compile(rb"(?:\A|(?<=[\r\n]))\.(?=[\r\n])")
 _LONE_DOT_INSIDE = re.compile(rb"(?<=[\r\n])\.(?=[\r\n])")
+
+
+def _mended(lines: bytes) -> bytes:
+    """Content of which CRLF is a bare LF already."""
+    return lines.replace(b"\r", b" ").replace(b"\0", b" ").replace(b"\n", b"\r\n")
+
+
+def _is_clean(piece: bytes) -> bool:
+    return b"\0" not in piece and _line_ends(piece) in (None, "\r\n")
 
 
 def _line_ends(piece: bytes) -> str | tuple[str, ...] | None:
@@ -67,7 +76,7 @@ class DataReader:
     def _clean(self, data: bytes, certain: int, stuffed: bool) -> bytes:
         start, self._at_start = self._at_start, False
         piece = data[:certain]
-        clean = b"\0" not in piece and _line_ends(piece) in (None, "\r\n")
+        clean = _is_clean(piece)
         if not clean or piece.endswith(b"."):
             # the line end after a dot may be among the octets that are not certain yet
             lone = (_LONE_DOT if start else _LONE_DOT_INSIDE).search(data)
@@ -77,6 +86,40 @@ class DataReader:
         if clean:
             content = piece.replace(DOT, b"\r\n") if stuffed else piece
         else:
-            lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\0", b" ")
-            content = lines.replace(b"\n.", b"\n").replace(b"\n", b"\r\n")
+            content = _mended(piece.replace(b"\r\n", b"\n").replace(b"\n.", b"\n"))
         return content[1:] if start and piece.startswith(b".") else content
+
+
+class ChunkReader:
+    """The content of BDAT: ends are counted, dots are content, line ends are mended as above. Fed like a `DataReader`."""
+
+    __slots__ = ("_held", "_left", "ended", "last", "rest")
+
+    ambiguous = False
+    """Nothing in a chunk can be taken for its end."""
+
+    def __init__(self) -> None:
+        self.ended = True
+        """The chunk is whole; `begin` makes place for another."""
+        self.last = False
+        self.rest = b""
+        """What came after the chunk."""
+        self._held = b""
+        self._left = 0
+
+    def begin(self, octets: int, last: bool) -> None:
+        """BDAT was said."""
+        self._left, self.last, self.ended, self.rest = octets, last, octets == 0, b""
+
+    def feed(self, octets: bytes) -> bytes:
+        """The content that is certain by now; afterwards look at `ended`."""
+        piece, self.rest = octets[: self._left], octets[self._left :]
+        self._left -= len(piece)
+        self.ended = self._left == 0
+        if self._held:
+            piece = self._held + piece
+        # what a last CR means is known when the next octet is, which may be in another chunk
+        self._held = b"\r" if piece.endswith(b"\r") and not (self.ended and self.last) else b""
+        if self._held:
+            piece = piece[:-1]
+        return piece if _is_clean(piece) else _mended(piece.replace(b"\r\n", b"\n"))

@@ -38,16 +38,20 @@ class Client(Struct, frozen=True):
     """TLS version and cipher, or None for plain text."""
 
 
-class Recipient(Struct, frozen=True):
+class Recipient(Struct, frozen=True, omit_defaults=True):
     """One recipient; told apart from the others by its address."""
 
     address: str
     """As the client gave it, without angle brackets and source route."""
     domain: str
     """The configured domain it belongs to: lower case, A-labels."""
+    notify: str = ""
+    """NOTIFY as given, in upper case; empty when the sender left it to the servers (RFC 3461 section 4.1)."""
+    orcpt: str = ""
+    """ORCPT as given: type and xtext (RFC 3461 section 4.2)."""
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(Struct, frozen=True, omit_defaults=True):
     """What MAIL and RCPT said (RFC 5321 section 2.3.1)."""
 
     sender: str
@@ -58,6 +62,12 @@ class Envelope(Struct, frozen=True):
     """BODY=8BITMIME was given (RFC 6152)."""
     smtputf8: bool = False
     """SMTPUTF8 was given (RFC 6531)."""
+    requires_tls: bool = False
+    """REQUIRETLS was given: no plain text on the whole way (RFC 8689)."""
+    ret: str = ""
+    """RET as given: FULL, HDRS or nothing (RFC 3461 section 4.3)."""
+    envid: str = ""
+    """ENVID as given, in xtext (RFC 3461 section 4.4)."""
 
 
 class Fate(StrEnum):
