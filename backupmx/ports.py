@@ -67,6 +67,9 @@ class Spool(Protocol):
     async def expire(self, domain: str, before: datetime, now: datetime, limit: int) -> tuple[MessageId, ...]:
         """Quarantine the domain's pending recipients of up to `limit` unheld messages that arrived before `before`."""
 
+    async def hurry(self, domain: str, now: datetime, limit: int) -> int:
+        """Make due at once what waits for a later attempt, up to `limit` messages of a domain; returns how many."""
+
     async def reclaim(self, owner: str, now: datetime) -> int:
         """Make due at once what a dead courier of this name had leased; returns how many."""
 

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 class Bell:
-    """Tells the courier that something changed, not more often than it wants to hear it."""
+    """Tells the courier that something changed, not more often than it wants to hear it: a line each, empty for new mail."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
@@ -67,10 +67,17 @@ class Bell:
             self._pending = True
             asyncio.get_running_loop().call_later(BELL_S, self._write)
 
+    def ask(self, domain: str) -> None:
+        """A primary wants what waits for this domain."""
+        self._say(domain)
+
     def _write(self) -> None:
         self._pending = False
+        self._say("")
+
+    def _say(self, line: str) -> None:
         try:
-            os.write(self._pipe, b"\n")
+            os.write(self._pipe, f"{line}\n".encode("ascii"))
         except BlockingIOError:
             pass  # the pipe is full of rings: it will be heard
 
@@ -95,6 +102,7 @@ async def _edge(
 ) -> int:
     spool = _spool(settings, f"edge{number}")
     spool.sweep(f"edge{number}")
+    ring = Bell(bell)
     door = Edge(
         settings=settings.smtp,
         hostname=settings.hostname,
@@ -102,7 +110,8 @@ async def _edge(
         admission=Domains(tuple(settings.domains)),
         tally=tally.row(number),
         clock=now,
-        wake=Bell(bell).ring,
+        wake=ring.ring,
+        ask=ring.ask,
         tls=tls,
     )
     await door.start(sockets)
@@ -138,7 +147,7 @@ async def _courier(settings: Settings, path: Path, bell: int, post: Post) -> int
         windows={name: domain.holding_window for name, domain in settings.domains.items()},
     )
     loop = asyncio.get_running_loop()
-    loop.add_reader(bell, lambda: _heard(bell, carrier.wake))
+    loop.add_reader(bell, lambda: _heard(bell, carrier))
     await server.start()
     running = asyncio.create_task(carrier.run())
     # a courier that ends unasked takes the process along: the supervisor starts it anew
@@ -155,12 +164,15 @@ def _spool(settings: Settings, owner: str) -> LmdbSpool:
     return LmdbSpool(settings.spool, owner=owner, reserve=int(settings.reserve), on_commit=metrics.COMMIT_SECONDS.observe)
 
 
-def _heard(bell: int, wake: Callable[[], None]) -> None:
+def _heard(bell: int, carrier: Courier) -> None:
     try:
-        os.read(bell, 4096)
+        # a line that is cut in two names no domain, and is an alarm all the same
+        lines = os.read(bell, 4096).decode("ascii").split("\n")
     except BlockingIOError:
         return
-    wake()
+    carrier.wake()
+    for domain in {line for line in lines if line}:
+        carrier.asked(domain)
 
 
 async def _terminated(spool: LmdbSpool) -> int:

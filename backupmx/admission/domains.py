@@ -51,6 +51,10 @@ class Domains:
             return Refuse(RELAYING_DENIED)
         return Take(Recipient(str(mailbox), domain))
 
+    def configured(self, domain: str) -> str | None:
+        """The domain itself, in A-labels, if it is one of ours."""
+        return domain if domain in self._names else None
+
     def postmaster(self) -> Verdict:
         """`RCPT TO:<postmaster>` without a domain is the first domain's (RFC 5321 section 4.5.1)."""
         first = next(iter(self._names))

@@ -1,4 +1,6 @@
-"""The octets after DATA and BDAT: where they end, and what of them is content (I6; RFC 5321 sections 2.3.8, 4.1.1.4, 4.5.2; RFC 3030).
+"""The octets after DATA and BDAT: where they end, and what of them is content (I6).
+
+RFC 5321 sections 2.3.8, 4.1.1.4 and 4.5.2, RFC 3030.
 
 Knows: line ends, dots, the length of a chunk.
 Does not know: sockets, sizes, what becomes of the content.
@@ -39,6 +41,9 @@ class DataReader:
     """Fed with what arrives; hands out clean content."""
 
     __slots__ = ("_at_start", "_held", "ambiguous", "ended", "rest")
+
+    last = True
+    """Its end is the end of the message."""
 
     def __init__(self) -> None:
         self.ended = False

@@ -101,7 +101,7 @@ def network(text: object) -> Network:
     """Read an IP address or a network like `192.0.2.0/24`."""
     try:
         if not isinstance(text, str):
-            raise ValueError
+            raise ValueError  # noqa: TRY301
         return ip_network(text)
     except ValueError:
         raise ValueError('must be an address or a network, like "192.0.2.1" or "2001:db8::/32"') from None

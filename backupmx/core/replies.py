@@ -4,7 +4,7 @@ Knows: names, codes, enhanced codes, words.
 Does not know: when each is given.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backupmx.core.ids import MessageId
 
@@ -17,14 +17,14 @@ class Answer:
     code: int
     enhanced: str
     text: str
+    line: bytes = field(init=False, repr=False, compare=False)
+    """With its line end."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line", f"{self}\r\n".encode("ascii"))
 
     def __str__(self) -> str:
         return f"{self.code} {self.enhanced} {self.text}" if self.enhanced else f"{self.code} {self.text}"
-
-    @property
-    def line(self) -> bytes:
-        """With its line end."""
-        return f"{self}\r\n".encode("ascii")
 
 
 # Good

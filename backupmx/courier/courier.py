@@ -55,7 +55,9 @@ class Courier:
         self._lane_of: dict[str, Lane] = {}
         self._nowhere: dict[str, Health] = {}
         """Domains that never had a route."""
+        self._hurrying: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
@@ -89,6 +91,8 @@ class Courier:
         finally:
             if chores.running:
                 chores.shutdown(wait=False)
+            for task in self._chores:
+                task.cancel()
             self._stopped.set()
 
     async def stop(self, grace: timedelta = GRACE) -> None:
@@ -108,6 +112,25 @@ class Courier:
     def wake(self) -> None:
         """New mail came, or an admin acted: look at once. Cheap; many calls make one look."""
         for lane in self._lanes.values():
+            lane.ring()
+
+    def asked(self, domain: str) -> None:
+        """A primary asks for what waits for it (RFC 1985): probe it, and let nothing wait longer. Cheap."""
+        lane = self._lane_of.get(domain)
+        if lane is not None and domain not in self._hurrying:
+            self._hurrying.add(domain)
+            task = asyncio.create_task(self._hurry(domain, lane))
+            self._chores.add(task)
+            task.add_done_callback(self._chores.discard)
+
+    async def _hurry(self, domain: str, lane: Lane) -> None:
+        try:
+            lane.health.hurry()
+            await self._ledger.hurry(domain)
+        except Exception as error:  # noqa: BLE001 - what waits is tried in its time all the same
+            log.trouble(f"queue of {domain}", error)
+        finally:
+            self._hurrying.discard(domain)
             lane.ring()
 
     def views(self) -> Mapping[str, DomainView]:

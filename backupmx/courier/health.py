@@ -31,6 +31,10 @@ class Health:
         """A probe begins: the next one is an interval away, whatever comes of this one."""
         self.next_probe = now + self._interval
 
+    def hurry(self) -> None:
+        """Somebody says that it is back."""
+        self.next_probe = None
+
     def answered(self, now: datetime) -> bool:
         """The primary did its work just now; returns whether this is news. No probe is needed for a while."""
         self.next_probe = now + self._interval

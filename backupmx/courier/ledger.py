@@ -50,6 +50,11 @@ class Ledger:
             return ()
         return await self._spool.lease(domain, self.owner, now, now + LEASE, limit)
 
+    async def hurry(self, domain: str) -> None:
+        """What waits for a later attempt is due now."""
+        while await self._spool.hurry(domain, self._clock(), BATCH) == BATCH:
+            pass
+
     def next_due(self, domain: str) -> datetime | None:
         """The earliest due message, or end of a lease."""
         return self._spool.next_due(domain)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import uuid_utils
 
 from backupmx.core import ids, replies
-from backupmx.core.data import DataReader
+from backupmx.core.data import ChunkReader, DataReader
 from backupmx.core.message import Envelope
 from backupmx.core.received import received
 from backupmx.core.replies import Answer
@@ -46,13 +46,13 @@ class Dock:
 
 
 class Arrival:
-    """From 354 to the reply to the final dot."""
+    """From 354, or the first BDAT, to the reply to the end of the content."""
 
     __slots__ = ("_arrived", "_dock", "_envelope", "_intake", "_parts", "_refusal", "_size", "_waiting", "id", "reader")
 
-    def __init__(self, dock: Dock, envelope: Envelope) -> None:
+    def __init__(self, dock: Dock, envelope: Envelope, reader: DataReader | ChunkReader) -> None:
         self.id = ids.encode(uuid_utils.uuid7().bytes)
-        self.reader = DataReader()
+        self.reader = reader
         self._dock = dock
         self._envelope = envelope
         self._arrived = dock.clock()
@@ -100,6 +100,11 @@ class Arrival:
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again (I9)
             self._refusal = _answer_to(error)
 
+    @property
+    def refusal(self) -> Answer | None:
+        """Why it cannot be taken, as far as that is known by now."""
+        return self._refusal
+
     async def finish(self) -> Answer:
         """Make it durable, and say what to reply; 250 only when it is (I1)."""
         await self.store()
@@ -134,6 +139,40 @@ class Arrival:
             await self._intake.abandon()
         except Exception as error:  # noqa: BLE001 - what is left over is invisible, and swept at the next start
             log.trouble("abandon", error)
+
+
+class Swallowed:
+    """A chunk that was refused before it came: its octets come all the same, and go nowhere (RFC 3030 section 2)."""
+
+    __slots__ = ("_max_size", "_size", "reader", "refusal")
+
+    id = ""
+
+    def __init__(self, dock: Dock, refusal: Answer) -> None:
+        self.reader = ChunkReader()
+        self.refusal = refusal
+        self._max_size = dock.max_size
+        self._size = 0
+
+    def feed(self, octets: bytes) -> bool:
+        """Like an arrival's; nothing is ever to be stored."""
+        self._size += len(self.reader.feed(octets))
+        return False
+
+    @property
+    def endless(self) -> bool:
+        """As of an arrival."""
+        return self._size > 2 * self._max_size + SHARE
+
+    async def store(self) -> None:
+        """There is nothing to store."""
+
+    async def finish(self) -> Answer:
+        """What there was to say from the start."""
+        return self.refusal
+
+    async def abandon(self) -> None:
+        """There is nothing to forget."""
 
 
 _ACCEPTED = metrics.MESSAGES_TOTAL.labels("accepted", "")

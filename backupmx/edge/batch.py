@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from backupmx.core import replies
 from backupmx.core.replies import Answer
-from backupmx.edge.dialogue import LONGEST_LINE, Dialogue, Turn
+from backupmx.edge.dialogue import LONGEST_LINE, Dialogue
+from backupmx.edge.terms import Turn
 
-ERRORS_LIMIT = 20
 OUTPUT = 16 * 1024
 """Octets of replies after which it is time to see whether the client reads them."""
 _CR = 13
+_TLS_HELLO = b"\x16\x03"
 
 
 @dataclass(slots=True)
@@ -30,6 +31,8 @@ class Heard:
 
 def hear(dialogue: Dialogue, data: bytes) -> Heard | None:
     """Answer the whole lines in `data`, as many as make sense at once; None when there is none yet."""
+    if data.startswith(_TLS_HELLO):
+        return Heard(b"", b"", None, replies.NOT_SMTP)
     start, size, out = 0, 0, []
     turn: Turn | None = None
     offence: Answer | None = None
@@ -44,10 +47,10 @@ def hear(dialogue: Dialogue, data: bytes) -> Heard | None:
         start = end
         out.append(reply)
         size += len(reply)
-        if dialogue.errors >= ERRORS_LIMIT:
+        if dialogue.exhausted:
             offence = replies.TOO_MANY_ERRORS
-        elif start < len(data) and not _may_go_on(dialogue, turn):
-            offence = replies.OUT_OF_TURN
+        elif start < len(data):
+            offence = _too_soon(dialogue, turn)
     return Heard(b"".join(out), data[start:], turn, offence) if out else None
 
 
@@ -62,8 +65,10 @@ def _end(data: bytes, start: int) -> int:
     return lf + 1
 
 
-def _may_go_on(dialogue: Dialogue, turn: Turn | None) -> bool:
-    """Whether the client could know that it may say more before it has this reply."""
-    if turn is Turn.ALONE:
-        return False
-    return dialogue.pipelining or turn in (Turn.TLS, Turn.QUIT)
+def _too_soon(dialogue: Dialogue, turn: Turn | None) -> Answer | None:
+    """What to say of more input, where the client could not know that it may say more before it has this reply."""
+    if turn is Turn.TLS:
+        return replies.TALKED_BEFORE_TLS
+    if turn in (Turn.ALONE, Turn.CLIENT) or not (dialogue.pipelining or turn in (Turn.QUIT, Turn.OVER, Turn.CHUNK)):
+        return replies.OUT_OF_TURN
+    return None

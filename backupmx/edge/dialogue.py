@@ -1,84 +1,75 @@
-"""The conversation up to DATA: one command line in, one reply out.
+"""The conversation up to the content: one command line in, one reply out.
 
-Knows: the order of commands, the transaction so far, admission.
-Does not know: sockets, content, time.
+Knows: the verbs, and what may be said when.
+Does not know: what MAIL, RCPT and BDAT lead to (`transaction`), sockets, content, time.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterator
 
-from backupmx.admission.domains import Domains, Refuse
-from backupmx.core import path, replies
-from backupmx.core.message import NULL_SENDER, Client, Envelope, Recipient
+from backupmx.core import notation, replies, xclient
+from backupmx.core.message import Client, Envelope
 from backupmx.core.replies import Answer
+from backupmx.edge.terms import Chunk, Terms, Turn
+from backupmx.edge.transaction import Transaction
 from backupmx.watch import log
 
 LONGEST_LINE = 2048
 """Octets of a command with its line end; RFC 5321 section 4.5.3.1.4 asks for 512 at the least, extensions for more."""
 _CONTROL = bytes(range(32)) + b"\x7f"
-
-
-class Turn(Enum):
-    """What the session must do beside replying."""
-
-    DATA = 1
-    TLS = 2
-    QUIT = 3
-    ALONE = 4
-    """Nothing may follow before the client has the reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What holds for every session of this server."""
-
-    hostname: str
-    max_size: int
-    max_recipients: int
-    tls_offered: bool
-    admission: Domains
-    room: Callable[[], int]
-    refused: Callable[[str, Answer, str], None]
-    """Told of each refusal: the client's address, the reply, and what it is about."""
+_HTTP = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"PATCH", b"TRACE"})
+_REFUSALS = 1000
+"""After so many, those that mean "not now" count as errors, too."""
+_NO_CHUNK = Chunk(0, last=False, refusal=None)
 
 
 class Dialogue:
-    """One client's conversation; begins anew after STARTTLS (RFC 3207 section 4.2)."""
+    """One client's conversation; begins anew after STARTTLS (RFC 3207 section 4.2) and XCLIENT."""
 
-    __slots__ = ("_address", "_body", "_helo", "_recipients", "_sender", "_terms", "_tls", "_utf8", "errors")
+    __slots__ = ("_address", "_helo", "_refusals", "_terms", "_tls", "_transaction", "_trusted", "chunk", "errors", "new_client")
 
-    def __init__(self, terms: Terms, address: str, tls: str | None = None) -> None:
+    def __init__(self, terms: Terms, address: str, *, tls: str | None = None, trusted: bool = False) -> None:
         self._terms = terms
         self._address = address
         self._tls = tls
+        self._trusted = trusted
+        """Whether XCLIENT is believed."""
         self._helo: tuple[str, bool] | None = None
+        self._transaction = Transaction(terms)
+        self._refusals = 0
         self.errors = 0
-        self.reset()
+        self.chunk = _NO_CHUNK
+        """What BDAT announced, after `Turn.CHUNK`."""
+        self.new_client: xclient.Client | None = None
+        """Who XCLIENT said the client is, after `Turn.CLIENT`."""
 
     def reset(self) -> None:
         """Forget the transaction."""
-        self._sender: str | None = None
-        self._recipients: dict[str, Recipient] = {}
-        """By local part and configured domain: who is named twice is one recipient."""
-        self._body = self._utf8 = False
+        self._transaction.reset()
+
+    def introduce(self, helo: tuple[str, bool] | None) -> None:
+        """XCLIENT told what the client had called itself."""
+        self._helo = helo
 
     def envelope(self) -> Envelope:
         """The finished transaction; reset follows."""
-        assert self._sender is not None and self._helo is not None
+        assert self._helo is not None
         helo, esmtp = self._helo
-        client = Client(self._address, helo, esmtp, self._tls)
-        return Envelope(self._sender, tuple(self._recipients.values()), client, self._body, self._utf8)
-
-    @property
-    def idle(self) -> bool:
-        """Whether no transaction is open."""
-        return self._sender is None
+        return self._transaction.envelope(Client(self._address, helo, esmtp, self._tls))
 
     @property
     def pipelining(self) -> bool:
         """Whether the client was offered PIPELINING (RFC 2920)."""
         return self._helo is not None and self._helo[1]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there were as many errors as we bear."""
+        return self.errors >= self._terms.max_errors
+
+    @property
+    def chunked(self) -> int | None:
+        """The number of the open transaction when its content comes by chunks, else None."""
+        return self._transaction.begun if self._transaction.in_chunks else None
 
     def hear(self, line: bytes) -> tuple[bytes, Turn | None]:
         """Answer one line with its end. Nothing is carried out of a line that does not keep to the rules (I6)."""
@@ -89,7 +80,7 @@ class Dialogue:
         verb, _, rest = line[:-2].partition(b" ")
         handle = _VERBS.get(verb.upper())
         if handle is None:
-            return self._no(replies.UNKNOWN_COMMAND), None
+            return (self._no(replies.NOT_SMTP), Turn.OVER) if verb in _HTTP else (self._no(replies.UNKNOWN_COMMAND), None)
         try:
             return handle(self, rest)
         except Exception as error:  # noqa: BLE001 - a bug or a broken spool is our trouble: come again (I9)
@@ -98,18 +89,39 @@ class Dialogue:
             return self._no(replies.TROUBLE), None
 
     def _no(self, answer: Answer, about: bytes = b"") -> bytes:
-        if answer.code >= 500:
+        self._refusals += 1
+        if answer.code >= 500 or self._refusals > _REFUSALS:
             self.errors += 1
         self._terms.refused(self._address, answer, about.decode("ascii", "backslashreplace"))
         return answer.line
 
+    def _say(self, answer: Answer, about: bytes) -> bytes:
+        return answer.line if answer.code < 400 else self._no(answer, about)
+
     def _ehlo(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if not self._hello(rest, True):
             return self._no(replies.BAD_SYNTAX), Turn.ALONE
-        offers = ["PIPELINING", f"SIZE {self._terms.max_size}", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8"]
-        if self._terms.tls_offered and not self._tls:
-            offers.append("STARTTLS")
-        return replies.hello(self._terms.hostname, *offers), Turn.ALONE
+        return replies.hello(self._terms.hostname, *self._offers()), Turn.ALONE
+
+    def _offers(self) -> Iterator[str]:
+        terms = self._terms
+        yield from (
+            "PIPELINING",
+            f"SIZE {terms.max_size}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            "SMTPUTF8",
+            "CHUNKING",
+            "DSN",
+            "ETRN",
+        )
+        yield f"LIMITS MAILMAX={terms.max_messages} RCPTMAX={terms.max_recipients}"
+        if self._trusted:
+            yield xclient.OFFER
+        if self._tls:
+            yield "REQUIRETLS"
+        elif terms.tls_offered:
+            yield "STARTTLS"
 
     def _hello(self, rest: bytes, esmtp: bool) -> bool:
         name = rest.strip(b" ").decode("utf-8", "replace")
@@ -127,69 +139,37 @@ class Dialogue:
     def _mail(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if self._helo is None:
             return self._no(replies.HELLO_FIRST), None
-        if self._sender is not None:
-            return self._no(replies.BAD_SEQUENCE), None
-        given = path.argument(rest[5:]) if rest[:5].upper() == b"FROM:" else None
-        if given is None:
-            return self._no(replies.BAD_SENDER, rest), None
-        sender = path.mailbox(given.path)
-        if sender is None and given.path:
-            return self._no(replies.BAD_SENDER, rest), None
-        problem = self._parameters(given.parameters)
-        if problem is None and sender is not None and not (sender.ascii or "SMTPUTF8" in given.parameters):
-            problem = replies.NEEDS_SMTPUTF8
-        if problem is not None:
-            return self._no(problem, rest), None
-        self._sender = str(sender) if sender else NULL_SENDER
-        self._body = given.parameters.get("BODY", "").upper() == "8BITMIME"
-        self._utf8 = "SMTPUTF8" in given.parameters
-        return replies.SENDER_OK.line, None
+        answer = self._transaction.mail(rest, esmtp=self._helo[1], tls=self._tls is not None)
+        return self._say(answer, rest), Turn.OVER if answer is replies.TOO_MANY_MESSAGES else None
 
-    def _parameters(self, parameters: dict[str, str]) -> Answer | None:
-        """What is wrong with those of MAIL (RFC 1870, RFC 6152, RFC 6531)."""
-        size = parameters.get("SIZE", "0")
-        if not (size.isdecimal() and len(size) <= 20):
-            return replies.BAD_SYNTAX
-        if parameters.get("BODY", "7BIT").upper() not in ("7BIT", "8BITMIME") or parameters.get("SMTPUTF8"):
-            return replies.BAD_SYNTAX
-        plain = self._helo is not None and not self._helo[1]
-        if not parameters.keys() <= (set() if plain else {"SIZE", "BODY", "SMTPUTF8"}):
-            return replies.UNKNOWN_PARAMETER
-        if int(size) > self._terms.max_size:
-            return replies.TOO_BIG
-        return replies.NO_SPACE if self._terms.room() <= int(size) else None
-
-    def _rcpt(self, rest: bytes) -> tuple[bytes, Turn | None]:  # noqa: PLR0911 - one line a refusal
-        if self._sender is None:
-            return self._no(replies.BAD_SEQUENCE if self._helo else replies.HELLO_FIRST), None
-        given = path.argument(rest[3:]) if rest[:3].upper() == b"TO:" else None
-        mailbox = path.mailbox(given.path) if given else None
-        if given is None or (mailbox is None and given.path.lower() != b"postmaster"):
-            return self._no(replies.BAD_RECIPIENT, rest), None
-        if given.parameters:
-            return self._no(replies.UNKNOWN_PARAMETER, rest), None
-        admission = self._terms.admission
-        verdict = admission.judge(mailbox) if mailbox else admission.postmaster()
-        if isinstance(verdict, Refuse):
-            return self._no(verdict.answer, rest), None
-        if mailbox and not mailbox.local.isascii() and not self._utf8:
-            return self._no(replies.NEEDS_SMTPUTF8, rest), None
-        recipient = verdict.recipient
-        one = f"{mailbox.local if mailbox else 'postmaster'}@{recipient.domain}"
-        if one not in self._recipients and len(self._recipients) >= self._terms.max_recipients:
-            return self._no(replies.TOO_MANY_RECIPIENTS), None
-        self._recipients.setdefault(one, recipient)
-        return replies.RECIPIENT_OK.line, None
+    def _rcpt(self, rest: bytes) -> tuple[bytes, Turn | None]:
+        if self._helo is None:
+            return self._no(replies.HELLO_FIRST), None
+        return self._say(self._transaction.rcpt(rest, esmtp=self._helo[1]), rest), None
 
     def _data(self, rest: bytes) -> tuple[bytes, Turn | None]:
         # also when refused: what a client sent behind it blindly is content, and must not be heard as commands
         if rest.strip(b" "):
             return self._no(replies.BAD_SYNTAX), Turn.ALONE
-        if self._sender is None:
-            return self._no(replies.BAD_SEQUENCE if self._helo else replies.HELLO_FIRST), Turn.ALONE
-        if not self._recipients:
-            return self._no(replies.NO_RECIPIENTS), Turn.ALONE
-        return b"", Turn.DATA
+        problem = self._transaction.data() if self._helo else replies.HELLO_FIRST
+        return (self._no(problem), Turn.ALONE) if problem else (b"", Turn.DATA)
+
+    def _bdat(self, rest: bytes) -> tuple[bytes, Turn | None]:
+        chunk = self._transaction.bdat(rest)
+        if chunk is None:
+            return self._no(replies.BAD_CHUNK, rest), Turn.OVER  # where its content ends cannot be known
+        self.chunk = chunk
+        return b"", Turn.CHUNK
+
+    def refuse_chunk(self, answer: Answer) -> bytes:
+        """The reply to a chunk that is not the last, and was swallowed."""
+        self._transaction.spoil()
+        return self._no(answer)
+
+    def finished(self, answer: Answer, id: str) -> bytes:
+        """The reply to a message; the transaction is over."""
+        self._transaction.reset()
+        return self._say(answer, id.encode())
 
     def _rset(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if rest.strip(b" "):
@@ -204,7 +184,33 @@ class Dialogue:
             return self._no(replies.ALREADY_TLS), None
         if not self._terms.tls_offered:
             return self._no(replies.TLS_UNAVAILABLE), None
+        self._transaction.reset()
         return b"", Turn.TLS
+
+    def _etrn(self, rest: bytes) -> tuple[bytes, Turn | None]:
+        """A primary that is back asks for its queue (RFC 1985)."""
+        node = rest.strip(b" ").decode("utf-8", "replace")
+        if self._helo is None or self._transaction.open:
+            return self._no(replies.BAD_SEQUENCE if self._helo else replies.HELLO_FIRST), Turn.ALONE
+        if not node or " " in node:
+            return self._no(replies.BAD_SYNTAX), Turn.ALONE
+        try:
+            domain = self._terms.admission.configured(notation.domain(node.removeprefix("@")))
+        except ValueError:
+            domain = None
+        if domain is None:
+            return self._no(replies.ETRN_NOT_OURS, rest), Turn.ALONE
+        return (replies.ETRN_OK.line if self._terms.ask(domain) else self._no(replies.ETRN_TOO_SOON, rest)), Turn.ALONE
+
+    def _xclient(self, rest: bytes) -> tuple[bytes, Turn | None]:
+        if not self._trusted:
+            return self._no(replies.NOT_TRUSTED), Turn.ALONE
+        if self._transaction.open:
+            return self._no(replies.BAD_SEQUENCE), Turn.ALONE
+        self.new_client = xclient.parse(rest, xclient.Client(self._address))
+        if self.new_client is None:
+            return self._no(replies.BAD_XCLIENT, rest), Turn.ALONE
+        return b"", Turn.CLIENT
 
     def _quit(self, _rest: bytes) -> tuple[bytes, Turn | None]:
         return replies.BYE.line, Turn.QUIT
@@ -228,12 +234,15 @@ _VERBS: dict[bytes, Callable[[Dialogue, bytes], tuple[bytes, Turn | None]]] = {
     b"MAIL": Dialogue._mail,
     b"RCPT": Dialogue._rcpt,
     b"DATA": Dialogue._data,
+    b"BDAT": Dialogue._bdat,
     b"RSET": Dialogue._rset,
     b"NOOP": Dialogue._noop,
     b"QUIT": Dialogue._quit,
     b"STARTTLS": Dialogue._starttls,
     b"VRFY": Dialogue._vrfy,
     b"HELP": Dialogue._help,
+    b"ETRN": Dialogue._etrn,
+    b"XCLIENT": Dialogue._xclient,
     b"EXPN": Dialogue._not_here,
     b"AUTH": Dialogue._not_here,
     b"TURN": Dialogue._not_here,

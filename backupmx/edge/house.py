@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from backupmx.core.replies import Answer
 from backupmx.edge.arrival import Dock
-from backupmx.edge.dialogue import Terms
+from backupmx.edge.guests import Guests
+from backupmx.edge.terms import Terms
 
 if TYPE_CHECKING:
-    from backupmx.edge.session import Session
+    from backupmx.edge.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,15 @@ class House:
     terms: Terms
     dock: Dock
     tls: SSLContext | None
+    guests: Guests
     greeting: bytes
-    entered: Callable[["Session"], Answer | None]
-    """A connection begins; returns why it may not."""
-    left: Callable[["Session"], None]
+    greeting_delay: float
+    """Seconds that a stranger waits for it."""
+    entered: Callable[["Connection", bool], Answer | None]
+    """A connection begins, limited for its client or not; returns why it may not."""
+    left: Callable[["Connection"], None]
+    remember: Callable[["Connection"], None]
+    """Its client got a message through."""
     settled: Callable[[], None]
     """Some message is no longer on its way."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)

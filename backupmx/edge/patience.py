@@ -16,20 +16,26 @@ SLOWEST = 500
 """Octets of content a second, on the average, that make progress (Postfix's smtpd_min_data_rate)."""
 LINGER_S = 5.0
 """How long a client that was cut off may go on sending."""
+PRESSED_S = 30.0
+"""Silence that is borne when places or memory run short (Postfix's stress behaviour: 10 s)."""
+PRESSED_PROGRESS_S = 120.0
+"""And the time without a message."""
 
 
 class Patience:
     """The deadline of one connection."""
 
-    __slots__ = ("_progress_by", "deadline")
+    __slots__ = ("_deadline", "_heard", "_progress_by")
 
     def __init__(self, now: float) -> None:
         self._progress_by = now + PROGRESS_S
-        self.deadline = now + COMMAND_S
+        self._heard = now
+        self._deadline = now + COMMAND_S
 
     def command(self, now: float) -> None:
-        """Something was said; that alone is no progress."""
-        self.deadline = min(now + COMMAND_S, self._progress_by)
+        """A whole command was said; that alone is no progress."""
+        self._heard = now
+        self._deadline = min(now + COMMAND_S, self._progress_by)
 
     def message(self, now: float) -> None:
         """A message begins, or was answered."""
@@ -38,9 +44,16 @@ class Patience:
 
     def content(self, now: float, octets: int) -> None:
         """Content came. A drop now and then does not hold a connection for ever."""
+        self._heard = now
         self._progress_by += octets / SLOWEST
-        self.deadline = min(now + DATA_BLOCK_S, self._progress_by)
+        self._deadline = min(now + DATA_BLOCK_S, self._progress_by)
 
     def linger(self, now: float) -> None:
         """The last word was said."""
-        self.deadline = now + LINGER_S
+        self._heard = self._progress_by = self._deadline = now + LINGER_S
+
+    def ends(self, pressed: bool) -> float:
+        """When patience is over; sooner while places or memory run short."""
+        if not pressed:
+            return self._deadline
+        return min(self._deadline, self._heard + PRESSED_S, self._progress_by - PROGRESS_S + PRESSED_PROGRESS_S)

@@ -6,6 +6,7 @@ Does not know: what is said in a session.
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from socket import socket
@@ -14,17 +15,21 @@ from backupmx.admission.domains import Domains
 from backupmx.config import Smtp
 from backupmx.core import replies
 from backupmx.core.replies import Answer
-from backupmx.edge.arrival import Dock
-from backupmx.edge.dialogue import Terms
+from backupmx.edge.arrival import BUDGET, Dock
+from backupmx.edge.connection import Connection
+from backupmx.edge.guests import Guests, Requests
 from backupmx.edge.house import House
 from backupmx.edge.session import Session
 from backupmx.edge.tally import Row
+from backupmx.edge.terms import Terms
 from backupmx.ports import Clock, Spool
 from backupmx.watch import log, metrics
 
 ROUND_S = 1.0
 """How often deadlines are looked at: one timer for a worker, not one for a connection."""
 BACKLOG = 1024
+SPARED = 10
+"""Every tenth place, and as much of the memory, is for clients that sent mail before."""
 CLOSING_S = 1.0
 """How long clients get to hear that we stop."""
 
@@ -32,8 +37,9 @@ CLOSING_S = 1.0
 class Edge:
     """Takes connections until stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a worker is made of
         self,
+        *,
         settings: Smtp,
         hostname: str,
         spool: Spool,
@@ -42,7 +48,9 @@ class Edge:
         clock: Clock,
         wake: Callable[[], None],
         tls: ssl.SSLContext | None,
+        ask: Callable[[str], None],
     ) -> None:
+        """`wake` is called for each message, `ask` for each domain whose primary asks for its queue (ETRN)."""
         self._settings = settings
         self._tally = tally
         self._tls = tls
@@ -51,13 +59,16 @@ class Edge:
             hostname=hostname,
             max_size=int(settings.max_message_size),
             max_recipients=settings.max_recipients,
+            max_messages=settings.max_messages_per_connection,
+            max_errors=settings.max_errors,
             tls_offered=tls is not None,
             admission=admission,
             room=spool.room,
             refused=_refused,
+            ask=Requests(time.monotonic, ask),
         )
         self._dock = Dock(spool, hostname, int(settings.max_message_size), clock, wake)
-        self._sessions: set[Session] = set()
+        self._sessions: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._round: asyncio.TimerHandle | None = None
@@ -71,9 +82,12 @@ class Edge:
             terms=self._terms,
             dock=self._dock,
             tls=self._tls,
+            guests=Guests(self._settings.proxy_from, self._settings.xclient_from),
             greeting=self._greeting,
+            greeting_delay=self._settings.greeting_delay.total_seconds(),
             entered=self._entered,
             left=self._left,
+            remember=self._remember,
             settled=self._changed.set,
             tasks=self._tasks,
         )
@@ -111,12 +125,14 @@ class Edge:
         except TimeoutError:
             pass
 
-    def _entered(self, session: Session) -> Answer | None:
+    def _entered(self, session: Connection, limited: bool) -> Answer | None:
         cell, in_all, of_client = self._tally.enter(session.address)
         if in_all > self._settings.max_connections:
             refusal = replies.TOO_MANY_CONNECTIONS
-        elif of_client > self._settings.max_connections_per_client:
+        elif limited and of_client > self._settings.max_connections_per_client:
             refusal = replies.TOO_MANY_FROM_YOU
+        elif limited and self._pressed(in_all) and not self._tally.knows(cell):
+            refusal = replies.UNDER_PRESSURE
         else:
             session.cell = cell
             self._sessions.add(session)
@@ -129,7 +145,15 @@ class Edge:
         _refused(session.address, refusal, "")
         return refusal
 
-    def _left(self, session: Session) -> None:
+    def _pressed(self, in_all: int) -> bool:
+        """Whether places or memory run short: those that are left are for clients that sent mail before."""
+        places = self._settings.max_connections
+        return in_all > places - places // SPARED or self._dock.waiting > BUDGET - BUDGET // SPARED
+
+    def _remember(self, session: Connection) -> None:
+        self._tally.remember(session.cell)
+
+    def _left(self, session: Connection) -> None:
         if session in self._sessions:
             self._sessions.discard(session)
             self._tally.leave(session.cell)
@@ -139,7 +163,8 @@ class Edge:
     def _look_round(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for session in [session for session in self._sessions if session.deadline < now]:
+        pressed = self._pressed(self._tally.in_all())
+        for session in [session for session in self._sessions if session.deadline(pressed) < now]:
             session.expire()
         self._round = loop.call_later(ROUND_S, self._look_round)
 

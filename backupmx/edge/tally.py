@@ -1,6 +1,6 @@
 """Connections counted over all workers, in memory that they share.
 
-Knows: how many connections there are, in all and of each client.
+Knows: how many connections there are, in all and of each client, and which clients ever sent mail.
 Does not know: sockets, and what the limits are for.
 
 Each worker writes its own row alone and reads the sum over all rows, so there is no lock. A client is counted by a keyed hash of
@@ -26,6 +26,8 @@ class Tally:
         self._key = os.urandom(16)
         self._memory = mmap.mmap(-1, rows * CELLS * 4)
         self._cells = memoryview(self._memory).cast("I")
+        self._known = mmap.mmap(-1, CELLS)
+        """One octet a client, written by any worker, never taken back."""
         self.cell = lru_cache(maxsize=4096)(self._cell)
 
     @classmethod
@@ -51,6 +53,14 @@ class Tally:
         """Over all workers."""
         return sum(self._cells[start + cell] for start in range(0, self._rows * CELLS, CELLS))
 
+    def remember(self, cell: int) -> None:
+        """A message of this client was accepted."""
+        self._known[cell] = 1
+
+    def knows(self, cell: int) -> bool:
+        """Whether one ever was, since the server started."""
+        return self._known[cell] == 1
+
     def add(self, row: int, cell: int, number: int) -> None:
         """To one row, by its owner."""
         self._cells[row + cell] += number
@@ -69,6 +79,18 @@ class Row:
         self._tally.add(self._start, _TOTAL, 1)
         self._tally.add(self._start, cell, 1)
         return cell, self._tally.sum(_TOTAL), self._tally.sum(cell)
+
+    def in_all(self) -> int:
+        """Connections over all workers."""
+        return self._tally.sum(_TOTAL)
+
+    def remember(self, cell: int) -> None:
+        """A message of this client was accepted."""
+        self._tally.remember(cell)
+
+    def knows(self, cell: int) -> bool:
+        """Whether one ever was, by any worker."""
+        return self._tally.knows(cell)
 
     def leave(self, cell: int) -> None:
         """The connection is gone."""

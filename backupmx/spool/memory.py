@@ -149,6 +149,13 @@ class MemorySpool:
         """See `ports.Spool`."""
         return self._change(ids_, lambda message: states.released(message, now))
 
+    async def hurry(self, domain: str, now: datetime, limit: int) -> int:
+        """See `ports.Spool`."""
+        later = [id for due, id in self._dues(domain) if due > now and not self.messages[id].schedule[domain].owner][:limit]
+        for id in later:
+            self._put(id, states.hurried(self.messages[id], now, domain))
+        return len(later)
+
     async def retry(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
         return self._change(ids_, lambda message: states.hurried(message, now))

@@ -97,12 +97,13 @@ def released(message: Message, now: datetime) -> Message | None:
     return replace(message, schedule=schedule)
 
 
-def hurried(message: Message, now: datetime) -> Message | None:
-    """Due at once; None when nothing waits, or all of it is leased."""
+def hurried(message: Message, now: datetime, of: str | None = None) -> Message | None:
+    """Due at once, for one domain or all; None when nothing waits, or all of it is leased."""
     if message.state() is not State.WAITING and message.state() is not State.LEASED:
         return None
-    schedule = {domain: entry if entry.owner else replace(entry, due=now) for domain, entry in message.schedule.items()}
-    return replace(message, schedule=schedule) if any(not entry.owner for entry in schedule.values()) else None
+    waiting = {name: entry for name, entry in message.schedule.items() if not entry.owner and of in (None, name)}
+    schedule = {**message.schedule, **{name: replace(entry, due=now) for name, entry in waiting.items()}}
+    return replace(message, schedule=schedule) if waiting else None
 
 
 def matches(wanted: Filter, message: Message) -> bool:

@@ -137,6 +137,19 @@ class LmdbSpool(View):
 
         return await self._writer.do(command)
 
+    async def hurry(self, domain: str, now: datetime, limit: int) -> int:
+        """See `ports.Spool`."""
+
+        def command(work: Transaction) -> int:
+            found = _later_ids(work, domain, now, limit)
+            for id in found:
+                old = work.get(id)
+                assert old is not None
+                work.move(id, old, states.hurried(old, now, domain))
+            return len(found)
+
+        return await self._writer.do(command)
+
     # An admin's wishes
 
     async def hold(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
@@ -189,6 +202,19 @@ def _due_ids(work: Transaction, domain: str, now: datetime, limit: int) -> list[
         there = cursor.set_range(prefix)
         while there and len(found) < limit and key_of(cursor) <= until and key_of(cursor).startswith(prefix):
             found.append(key_of(cursor)[-keys.ID :])
+            there = cursor.next()
+    return found
+
+
+def _later_ids(work: Transaction, domain: str, now: datetime, limit: int) -> list[bytes]:
+    """Due after `now`, and leased by nobody: of those the due key is the end of the lease."""
+    prefix = domain.encode() + b"\0"
+    found: list[bytes] = []
+    with work.txn.cursor(work.tables.due) as cursor:
+        there = cursor.set_range(keys.due(domain, now, keys.LAST))
+        while there and len(found) < limit and key_of(cursor).startswith(prefix):
+            if not cursor.value():
+                found.append(key_of(cursor)[-keys.ID :])
             there = cursor.next()
     return found
 

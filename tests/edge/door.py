@@ -27,6 +27,7 @@ class Door:
     port: int
     spool: MemorySpool
     wakes: list[bool] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def held(self) -> list[bytes]:
         """Contents without our Received field, in the order of their ids."""
@@ -56,6 +57,7 @@ async def door(
     listener.setblocking(False)
     chosen = spool or MemorySpool()
     wakes: list[bool] = []
+    asked: list[str] = []
     edge = Edge(
         settings=settings or Smtp(),
         hostname=HOSTNAME,
@@ -64,11 +66,12 @@ async def door(
         tally=(tally or Tally.make(2)).row(row),
         clock=lambda: NOW,
         wake=lambda: wakes.append(True),
+        ask=asked.append,
         tls=tls,
     )
     await edge.start([listener])
     try:
-        yield Door(edge, listener.getsockname()[1], chosen, wakes)  # type: ignore[arg-type]
+        yield Door(edge, listener.getsockname()[1], chosen, wakes, asked)  # type: ignore[arg-type]
     finally:
         await edge.stop(timedelta(0))
         await asyncio.sleep(0)

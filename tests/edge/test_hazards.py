@@ -255,7 +255,7 @@ async def test_8d_idle_commands_do_not_hold_a_slot_for_ever(monkeypatch: pytest.
         for minutes in (4, 8):
             monkeypatch.setattr(loop, "time", lambda minutes=minutes: begun + minutes * 60)
             assert (await talk.say("NOOP")).startswith("250")
-        assert session.deadline <= begun + 601
+        assert session.deadline(pressed=False) <= begun + 601
         monkeypatch.setattr(loop, "time", lambda: begun + 602)
         at.edge._look_round()
         monkeypatch.undo()
@@ -283,8 +283,16 @@ async def test_10_long_lines_are_taken_as_they_are() -> None:
         assert at.held() == [line * 3]
 
 
+async def test_11_what_follows_starttls_in_the_same_packet_ends_the_connection(tmp_path: Path) -> None:
+    """I6: plain text that hopes to be taken for something said within TLS."""
+    async with door(tls=context(None, None, tmp_path, "mx2.test")) as at, client(at.port) as talk:
+        talk.send(b"STARTTLS\r\nMAIL FROM:<smuggled@sender.test>\r\n")
+        assert (await talk.reply()).startswith("554 5.5.0 ")
+        assert await talk.reply() == ""
+
+
 async def test_11_starttls_inside_tls_is_out_of_sequence(tmp_path: Path) -> None:
-    """503, and what was sent in the same packet as STARTTLS is forgotten."""
+    """503."""
     import ssl
 
     trusting = ssl.create_default_context()
@@ -292,8 +300,7 @@ async def test_11_starttls_inside_tls_is_out_of_sequence(tmp_path: Path) -> None
     trusting.verify_mode = ssl.CERT_NONE
     async with door(tls=context(None, None, tmp_path, "mx2.test")) as at, client(at.port) as talk:
         assert "STARTTLS" in await talk.say("EHLO client.test")
-        talk.send(b"STARTTLS\r\nMAIL FROM:<smuggled@sender.test>\r\n")
-        assert (await talk.reply()).startswith("220")
+        assert (await talk.say("STARTTLS")).startswith("220")
         await talk.writer.start_tls(trusting)
         assert (await talk.say("MAIL FROM:<a@sender.test>")).startswith("503"), "EHLO is needed anew"
         assert "STARTTLS" not in await talk.say("EHLO client.test")

@@ -128,6 +128,7 @@ async def test_ehlo_offers_what_this_version_does() -> None:
         answer = await talk.say("EHLO client.test")
         assert [line[4:] for line in answer.splitlines()] == [
             "mx2.test", "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8",
+            "CHUNKING", "DSN", "ETRN", "LIMITS MAILMAX=1000 RCPTMAX=1000",
         ]  # fmt: skip
 
 
@@ -162,7 +163,7 @@ async def test_a_pipelined_batch_is_answered_in_order() -> None:
         ("HELP", "214"),
         ("NOOP anything", "250"),
         ("RSET", "250"),
-        ("GET / HTTP/1.1", "500"),
+        ("GET / HTTP/1.1", "554"),
     ],
 )
 async def test_each_command_has_its_reply(line: str, reply: str) -> None:

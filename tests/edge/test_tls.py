@@ -75,8 +75,7 @@ def test_what_was_said_in_plain_text_is_forgotten(run: Run, ours: ssl.SSLContext
     async def scenario() -> None:
         async with door(tls=ours) as at, client(at.port) as talk:
             await talk.say("MAIL FROM:<a@sender.test>")
-            talk.send(b"STARTTLS\r\nEHLO injected.test\r\nMAIL FROM:<injected@sender.test>\r\n")
-            assert (await talk.reply()).startswith("220 ")
+            assert (await talk.say("STARTTLS")).startswith("220 ")
             await talk.writer.start_tls(TRUSTING)
             assert (await talk.say("RCPT TO:<user@example.com>")).startswith("503 5.5.1 Say EHLO")
             assert (await talk.say("STARTTLS")).startswith("503 ")
@@ -139,7 +138,7 @@ def test_the_first_command_may_come_with_the_end_of_the_handshake(run: Run, ours
             tls.write(b"EHLO client.test\r\n")
             talk.send(outgoing.read())  # the end of the handshake, and the command
             heard = b""
-            while b"250 SMTPUTF8\r\n" not in heard:
+            while b"\r\n250 " not in heard:
                 incoming.write(await talk.reader.read(65536))
                 try:
                     heard += tls.read()

@@ -182,6 +182,21 @@ async def test_retry_hurries_what_waits(spool: Spool) -> None:
     assert spool.next_due("example.com") == SOON
 
 
+async def test_a_domain_is_hurried_as_a_whole(spool: Spool) -> None:
+    """What waits for a later attempt, up to a limit; what is due, leased or another domain's is left alone."""
+    for _ in range(3):
+        await put(spool, T0, b"x", "u@example.com", "v@example.org")
+    await put(spool, T0)
+    for lease in await spool.lease("example.com", "me", T0, LATER, 3):
+        await spool.settle(lease, {"u@example.com": NOT_NOW}, T0, LATER)
+    await spool.lease("example.com", "me", T0, LATER, 1)
+    assert await spool.hurry("example.com", SOON, 2) == 2
+    assert await spool.hurry("example.com", SOON, 2) == 1
+    assert await spool.hurry("example.com", SOON, 2) == 0
+    assert len(await spool.lease("example.com", "you", SOON, LATER, 9)) == 3
+    assert spool.next_due("example.org") == T0
+
+
 async def test_the_end_of_the_window_quarantines(spool: Spool) -> None:
     """With the primary's last words kept."""
     old, young = await put(spool, T0), await put(spool, SOON)

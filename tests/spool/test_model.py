@@ -113,6 +113,10 @@ class Spools(RuleBasedStateMachine):
     def retry(self, id: MessageId) -> None:
         self.both("retry", [id], self.now)
 
+    @rule(limit=st.integers(1, 3))
+    def hurry(self, limit: int) -> None:
+        self.both("hurry", "example.com", self.now, limit)
+
     @rule(id=consumes(ids))
     def remove(self, id: MessageId) -> None:
         self.both("remove", [id])
