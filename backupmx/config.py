@@ -90,6 +90,10 @@ def _readable(value: Path, info: ValidationInfo) -> Path:
     return value
 
 
+def _network(value: object) -> notation.Network:
+    return value if isinstance(value, notation.Network) else notation.network(value)
+
+
 def _or_itself(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: value if isinstance(value, Endpoint) else parse(value))
 
@@ -101,7 +105,7 @@ Size = Annotated[ByteSize, BeforeValidator(_size)]
 Host = Annotated[Endpoint, _or_itself(lambda value: notation.endpoint(value, 25))]
 Listener = Annotated[Endpoint, _or_itself(notation.listener)]
 Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
-Network = Annotated[notation.Network, PlainValidator(notation.network)]
+Network = Annotated[notation.Network, PlainValidator(_network)]
 Place = Annotated[Path, AfterValidator(_absolute)]
 Pem = Annotated[Place, AfterValidator(_readable)]
 

@@ -129,7 +129,7 @@ class Transaction:
     async def _envelope(self) -> None:
         """MAIL, RCPT, DATA; ends at Place.DATA when the primary waits for the content, at another place when it does not."""
         mail = self._mail()
-        recipients = {address: b"RCPT TO:<%s>\r\n" % address.encode() for address in self._recipients}
+        recipients = dict(self._rcpts())
         if self._ahead:
             self._line.send(b"".join((mail, *recipients.values(), b"DATA\r\n")), replies=len(recipients) + 2)
         reply = await self._ask(Place.MAIL, mail)
@@ -206,10 +206,26 @@ class Transaction:
             parts.append("BODY=8BITMIME")
         if self._utf8 and (envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *self._recipients)))):
             parts.append("SMTPUTF8")
+        if envelope.requires_tls:
+            parts.append("REQUIRETLS")
+        if "dsn" in self._peer.offers:
+            parts += [f"{key}={value}" for key, value in (("RET", envelope.ret), ("ENVID", envelope.envid)) if value]
         return (" ".join(parts) + "\r\n").encode()
+
+    def _rcpts(self) -> Iterator[tuple[str, bytes]]:
+        """Each recipient's command; wishes for notices go along where they are understood (RFC 3461 section 5.2.1)."""
+        wishes = {each.address: each for each in self._message.envelope.recipients if each.notify or each.orcpt}
+        for address in self._recipients:
+            parts = [f"RCPT TO:<{address}>"]
+            if (wish := wishes.get(address)) and "dsn" in self._peer.offers:
+                parts += [f"{key}={value}" for key, value in (("NOTIFY", wish.notify), ("ORCPT", wish.orcpt)) if value]
+            yield address, (" ".join(parts) + "\r\n").encode()
 
     def _sendable(self, address: str) -> bool:
         """Whether a command can carry the address; if not, its outcome is known without asking."""
+        if self._message.envelope.requires_tls and not (self._peer.tls and "requiretls" in self._peer.offers):
+            self._settle((address,), Deferred, judge.NO_REQUIRETLS)
+            return False
         for each in (self._message.envelope.sender, address):
             if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):
                 self._settle((address,), Failed, judge.UNSENDABLE)

@@ -84,13 +84,18 @@ def settings(primary: Sequence[str] = (), domains: Sequence[str] = ("example.com
     )
 
 
-def envelope(*recipients: str, sender: str = "sender@sender.test", **more: Any) -> Envelope:
+def envelope(*recipients: str | Recipient, sender: str = "sender@sender.test", **more: Any) -> Envelope:
     """To these addresses."""
-    to = tuple(Recipient(address, address.rpartition("@")[2]) for address in recipients or ("user@example.com",))
+    to = tuple(
+        each if isinstance(each, Recipient) else Recipient(each, each.rpartition("@")[2])
+        for each in recipients or ("user@example.com",)
+    )
     return Envelope(sender, to, Client("192.0.2.7", "client.test"), **more)
 
 
-async def put(spool: Spool, *recipients: str, content: bytes = CONTENT, arrived: datetime = START, **more: Any) -> MessageId:
+async def put(
+    spool: Spool, *recipients: str | Recipient, content: bytes = CONTENT, arrived: datetime = START, **more: Any
+) -> MessageId:
     """A message in the spool."""
     id = ids.encode(next(_serial).to_bytes(16))
     intake = spool.intake(id)
