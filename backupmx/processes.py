@@ -5,6 +5,7 @@ Does not know: how processes are started and watched.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -36,6 +37,8 @@ from backupmx.watch import log, metrics
 
 GRACE = timedelta(seconds=30)
 """How long sessions in the middle of data may take after SIGTERM."""
+COLLECT = (20_000, 20, 20)
+"""The collector's thresholds: with the default ones it ran at every seventh message."""
 BELL_S = 0.02
 """New mail is told to the courier at most this often: a signal for each message would cost more than the message."""
 
@@ -192,6 +195,9 @@ async def _terminated(spool: LmdbSpool) -> int:
 
 def _run(main: Coroutine[Any, Any, int], post: Post) -> int:
     allocator.keep_blocks()
+    # what there is by now stays; of what comes with a message little is left for a collector to find
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
     async def with_lifeline() -> int:
         # the supervisor holds the spool's lock; without it nobody may go on

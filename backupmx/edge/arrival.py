@@ -18,7 +18,7 @@ from backupmx.core.received import received
 from backupmx.core.replies import Answer
 from backupmx.errors import SpoolFull
 from backupmx.ports import Clock, Spool
-from backupmx.watch import log, metrics
+from backupmx.watch import log
 
 SHARE = 256 * 1024
 """Octets of one message that may wait in memory."""
@@ -38,6 +38,9 @@ class Dock:
     wake: Callable[[], None]
     waiting: int = 0
     """Octets in memory now."""
+    accepted: int = 0
+    """Messages since the counters were told last: once a second, not once a message."""
+    accepted_octets: int = 0
 
     @property
     def share(self) -> int:
@@ -129,8 +132,8 @@ class Arrival:
         addresses = [recipient.address for recipient in envelope.recipients]
         client = envelope.client
         log.accepted(self.id, client.address, client.helo, envelope.sender, addresses, self._size, client.tls)
-        _ACCEPTED.inc()
-        metrics.RECEIVED_BYTES.inc(self._size)
+        self._dock.accepted += 1
+        self._dock.accepted_octets += self._size
 
     async def abandon(self) -> None:
         """The client is gone, or the message was refused."""
@@ -173,9 +176,6 @@ class Swallowed:
 
     async def abandon(self) -> None:
         """There is nothing to forget."""
-
-
-_ACCEPTED = metrics.MESSAGES_TOTAL.labels("accepted", "")
 
 
 def _answer_to(error: Exception) -> Answer:

@@ -5,8 +5,10 @@ Does not know: SMTP, time.
 """
 
 import asyncio
-import select
+from fcntl import ioctl
+from termios import FIONREAD
 
+_NOTHING = bytes(4)
 OUTPUT_LIMIT = 64 * 1024
 """Octets of replies that may wait for a client that does not read them."""
 
@@ -62,9 +64,7 @@ class Pipe:
 def spoke_first(transport: asyncio.Transport) -> bool:
     """Whether the client sent something before it was greeted (RFC 5321 section 3.1)."""
     fd = transport.get_extra_info("socket").fileno()
-    if fd < 0:
-        return False
-    poll = select.poll()
-    poll.register(fd, select.POLLIN | select.POLLRDHUP)
-    # who connects and goes again has said nothing
-    return any(events == select.POLLIN for _, events in poll.poll(0))
+    try:
+        return fd >= 0 and ioctl(fd, FIONREAD, _NOTHING) != _NOTHING
+    except OSError:
+        return False  # gone already

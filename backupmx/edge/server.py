@@ -69,6 +69,7 @@ class Edge:
         )
         self._dock = Dock(spool, hostname, int(settings.max_message_size), clock, wake)
         self._sessions: set[Connection] = set()
+        self._taken = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._round: asyncio.TimerHandle | None = None
@@ -115,6 +116,7 @@ class Edge:
             self._round.cancel()
         while self._tasks:
             await asyncio.wait(self._tasks)
+        self._tell_metrics()
 
     async def _until(self, true: Callable[[], bool], seconds: float) -> None:
         try:
@@ -136,8 +138,7 @@ class Edge:
         else:
             session.cell = cell
             self._sessions.add(session)
-            metrics.CONNECTIONS.inc()
-            _TAKEN.inc()
+            self._taken += 1
             return None
         # who is turned away takes no place
         self._tally.leave(cell)
@@ -157,7 +158,6 @@ class Edge:
         if session in self._sessions:
             self._sessions.discard(session)
             self._tally.leave(session.cell)
-            metrics.CONNECTIONS.dec()
             self._changed.set()
 
     def _look_round(self) -> None:
@@ -166,10 +166,21 @@ class Edge:
         pressed = self._pressed(self._tally.in_all())
         for session in [session for session in self._sessions if session.deadline(pressed) < now]:
             session.expire()
+        self._tell_metrics()
         self._round = loop.call_later(ROUND_S, self._look_round)
+
+    def _tell_metrics(self) -> None:
+        """Once a round: the library's counters are shared by all processes, and each of them costs as much as a command."""
+        dock = self._dock
+        metrics.CONNECTIONS.set(len(self._sessions))
+        _TAKEN.inc(self._taken)
+        _ACCEPTED.inc(dock.accepted)
+        metrics.RECEIVED_BYTES.inc(dock.accepted_octets)
+        self._taken = dock.accepted = dock.accepted_octets = 0
 
 
 _TAKEN = metrics.CONNECTIONS_TOTAL.labels("taken")
+_ACCEPTED = metrics.MESSAGES_TOTAL.labels("accepted", "")
 _TURNED_AWAY = metrics.CONNECTIONS_TOTAL.labels("refused")
 
 

@@ -14,6 +14,7 @@ from backupmx.spool import keys
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Message).decode
+_NO_ENTRIES = keys.Entries(None, b"")
 PAGE = 4096
 HEADER = 16
 
@@ -53,7 +54,8 @@ class Transaction:
 
     def move(self, id: bytes, old: Message | None, new: Message | None) -> None:
         """Bring record, indexes and counters from one state to the next."""
-        before, after = keys.Entries(old, id), keys.Entries(new, id)
+        before = keys.Entries(old, id) if old else _NO_ENTRIES
+        after = keys.Entries(new, id) if new else _NO_ENTRIES
         put, delete, tables = self.txn.put, self.txn.delete, self.tables
         for key in before.dues.keys() - after.dues.keys():
             delete(key, db=tables.due)

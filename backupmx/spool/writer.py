@@ -58,7 +58,8 @@ class Writer:
         if self._idle:
             self._idle = False
             self._wanted.release()
-        return await asyncio.shield(future)
+        # no shield: a cancelled future changes nothing for the job, and one more of them for each message would cost
+        return await future
 
     def close(self) -> None:
         """Finish what was asked, then end the thread."""
