@@ -76,7 +76,7 @@ class DataReader:
             certain = len(data) - undecided
             if certain == 0:
                 return b""
-        return self._clean(data, certain, stuffed=dot >= 0)
+        return self._clean(data, certain, stuffed=0 <= dot <= certain - len(DOT))
 
     def _clean(self, data: bytes, certain: int, stuffed: bool) -> bytes:
         start, self._at_start = self._at_start, False

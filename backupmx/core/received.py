@@ -20,7 +20,7 @@ _PLAIN_ADDRESS = re.compile(r"[!-~]{1,320}")
 def received(envelope: Envelope, hostname: str, id: MessageId, at: datetime) -> bytes:
     """The whole field, folded, with its line end."""
     client = envelope.client
-    lines = [f"Received: from {_helo(client)} ({_literal(client.address)})"]
+    lines = [_from(client.helo, client.address)]
     if client.tls:
         lines.append(f"\t(using {client.tls})")
     lines.append(f"\tby {hostname} with {_protocol(envelope)} id {id}")
@@ -35,8 +35,10 @@ def _date(second: datetime) -> str:
     return format_datetime(second)
 
 
-def _helo(client: Client) -> str:
-    return _UNSAFE.sub("?", client.helo)[:_LONGEST_HELO] or "unknown"
+@lru_cache(maxsize=1024)
+def _from(helo: str, address: str) -> str:
+    """The same few clients come again and again."""
+    return f"Received: from {_UNSAFE.sub('?', helo)[:_LONGEST_HELO] or 'unknown'} ({_literal(address)})"
 
 
 def _literal(address: str) -> str:
