@@ -80,14 +80,16 @@ class Connection(SMTP):
         peer = transport.get_extra_info("peername") or ("0.0.0.0",)  # noqa: S104 - a client gone already
         self.address = peer[0].partition("%")[0].removeprefix("::ffff:")
         self._begin_dialogue()
-        proxied = self._house.guests.proxies(self.address)
-        if self._turned_away(limited=not proxied):
+        guests = self._house.guests
+        proxied, trusted = guests.proxies(self.address), guests.trusts(self.address)
+        # who speaks for many is not limited as one of them
+        if self._turned_away(limited=not (proxied or trusted)):
             return
         if proxied:
             self._mode = Mode.PROXY
         elif spoke_first(transport):
             self._refuse(replies.TALKED_EARLY)
-        elif self._house.greeting_delay and not self._house.guests.trusts(self.address):
+        elif self._house.greeting_delay and not trusted:
             self._mode = Mode.EARLY
             self.loop.call_later(self._house.greeting_delay, self._greet)
         else:

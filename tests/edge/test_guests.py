@@ -93,6 +93,13 @@ async def test_xclient_is_strict(said: str) -> None:
         assert (await talk.say(said)).startswith("501 5.5.4")
 
 
+async def test_a_peer_that_speaks_for_many_is_not_limited_as_one() -> None:
+    """Whom it speaks for is."""
+    async with door(Smtp(xclient_from=LOOPBACK, max_connections_per_client=1)) as at, client(at.port) as one, client(at.port) as two:
+        assert (await one.say("XCLIENT ADDR=192.0.2.1")).startswith("220 ")
+        assert (await two.say("XCLIENT ADDR=192.0.2.1")).startswith("421 4.7.0")
+
+
 async def test_xclient_is_believed_from_nobody_else() -> None:
     """Not offered, and refused."""
     async with door() as at, client(at.port) as talk:
