@@ -50,7 +50,11 @@ class Pipe:
                 self._transport.write_eof()
             except OSError:
                 self._transport.abort()  # the client was gone already
-        self.listen(True)
+            self.listen(True)
+        else:
+            self.listen(True)
+            # TLS says goodbye in its own words, and goes on reading until the client has answered them
+            self._transport.close()
 
     def close(self) -> None:
         """End both sides, after what is written has left."""
