@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Client, Envelope
+from backupmx.core.message import Envelope
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 _LONGEST_HELO = 255

@@ -1,4 +1,4 @@
-"""Each conversation in this folder goes as it is written, however its octets come: in plain text and within TLS, whole and one by one."""
+"""Each conversation in this folder goes as it is written, in plain text and within TLS, whole and octet by octet."""
 
 import asyncio
 import json
