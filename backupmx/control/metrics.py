@@ -70,13 +70,18 @@ class _Gauges(Collector):
             "backupmx_primary_up", "1 up, 0 down; absent while nothing is known", labels=["domain", "route"]
         )
         for domain in self._status.domains:
-            for state, count in (("waiting", domain.messages), ("held", domain.held), ("quarantined", domain.quarantined)):
+            states = {
+                "waiting": domain.messages,
+                "held": domain.held,
+                "quarantined": domain.quarantined,
+                "damaged": domain.damaged,
+            }
+            for state, count in states.items():
                 messages.add_metric([domain.domain, state], count)
             octets.add_metric([domain.domain, "waiting"], domain.bytes)
             age.add_metric([domain.domain], self._age(domain))
             if domain.primary.state is not PrimaryState.UNKNOWN:
-                # a domain has one route in this version; it goes by no name
-                primary.add_metric([domain.domain, ""], domain.primary.state is PrimaryState.UP)
+                primary.add_metric([domain.domain, domain.route], domain.primary.state is PrimaryState.UP)
         yield from (messages, octets, age, primary)
 
     def _age(self, domain: DomainStatus) -> float:

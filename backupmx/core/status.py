@@ -38,6 +38,8 @@ class DomainView(Struct, frozen=True):
     next_attempt: datetime | None
     """The next probe while the primary is down; else the earliest due message; None when nothing waits."""
     holding_window: timedelta
+    route: str = ""
+    """The way to the primary, by name; empty while there is none."""
 
 
 class QueueStatus(Struct, frozen=True):
@@ -63,6 +65,8 @@ class DomainStatus(Struct, frozen=True):
     holding_window_s: int
     held: int = 0
     quarantined: int = 0
+    damaged: int = 0
+    route: str = ""
 
 
 class Status(Struct, frozen=True):
@@ -98,7 +102,7 @@ def compose(version: str, hostname: str, time: datetime, census: Census, views: 
     )
 
 
-BEYOND_THE_CONTRACT = {"queue": ("damaged",), "domains": ("held", "quarantined")}
+BEYOND_THE_CONTRACT = {"queue": ("damaged",), "domains": ("held", "quarantined", "damaged", "route")}
 """What page and terminal show, and the published document has not."""
 
 
@@ -125,4 +129,6 @@ def _domain(name: str, counts: Mapping[State, Count], view: DomainView) -> Domai
         holding_window_s=int(view.holding_window.total_seconds()),
         held=counts.get(State.HELD, Count()).messages,
         quarantined=counts.get(State.QUARANTINED, Count()).messages,
+        damaged=counts.get(State.DAMAGED, Count()).messages,
+        route=view.route,
     )

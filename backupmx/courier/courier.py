@@ -139,7 +139,7 @@ class Courier:
 
     def _view(self, domain: str, window: timedelta) -> DomainView:
         if lane := self._lane_of.get(domain):
-            return DomainView(lane.health.primary, lane.next_attempt(domain), window)
+            return DomainView(lane.health.primary, lane.next_attempt(domain), window, lane.name)
         if health := self._nowhere.get(domain):
             return DomainView(health.primary, health.next_probe if self._spool.next_due(domain) else None, window)
         return DomainView(Primary(PrimaryState.UNKNOWN), self._spool.next_due(domain), window)

@@ -55,7 +55,7 @@ class House:
         return Accounts(self.path / "spool" / "accounts.json")
 
     def status(self) -> Status:
-        views = {name: DomainView(self.primary, None, window) for name, window in WINDOWS.items()}
+        views = {name: DomainView(self.primary, None, window, "mail.example") for name, window in WINDOWS.items()}
         return compose("1.0", "mx2.example.net", NOW, self.spool.census(), views)
 
     def server(self, **other: Any) -> ControlServer:

@@ -56,6 +56,8 @@ def test_the_gauges_are_the_status_document(house: House) -> None:
     assert found["backupmx_queue_messages", ("one.example", "waiting")] == one.messages == 2
     assert found["backupmx_queue_messages", ("one.example", "held")] == one.held == 1
     assert found["backupmx_queue_messages", ("two.example", "waiting")] == 0
+    house.do(house.spool.set_aside(house.take(4), "content does not match"))
+    assert read(house)["backupmx_queue_messages", ("one.example", "damaged")] == house.status().domains[0].damaged == 1
     assert found["backupmx_queue_bytes", ("one.example", "waiting")] == one.bytes
     assert found["backupmx_queue_oldest_age_seconds", ("one.example",)] == 300
     assert found["backupmx_queue_oldest_age_seconds", ("two.example",)] == 0
@@ -67,7 +69,7 @@ def test_a_primary_is_up_or_down_or_not_known(house: House) -> None:
     """Nothing is claimed of a primary that nobody has tried yet."""
     for state, shown in ((PrimaryState.UP, 1), (PrimaryState.DOWN, 0), (PrimaryState.UNKNOWN, None)):
         house.primary = Primary(state)
-        assert read(house).get(("backupmx_primary_up", ("one.example", ""))) == shown
+        assert read(house).get(("backupmx_primary_up", ("one.example", "mail.example"))) == shown
 
 
 def test_every_name_of_the_conventions_is_there(house: House) -> None:
