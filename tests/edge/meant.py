@@ -12,7 +12,7 @@ def mended(content: bytes) -> bytes:
 
 
 def data(octets: bytes) -> tuple[bytes, bytes] | None:
-    """What follows DATA → its content, and the octets behind it; None when it has no end, or one that others may see elsewhere."""
+    """What follows DATA → its content, and the octets behind it; None without an end, or when others may see it elsewhere."""
     end = (b"\r\n" + octets).find(b"\r\n.\r\n")
     if end < 0:
         return None
@@ -25,7 +25,9 @@ def data(octets: bytes) -> tuple[bytes, bytes] | None:
 
 def comes_of(content: bytes, octets: bytes) -> bool:
     """Whether some DATA, or some chunks one after another, of what a client sent mean this content."""
-    return any((data(octets[match.end() :]) or (None,))[0] == content for match in DATA.finditer(octets)) or _of_chunks(content, octets)
+    return any((data(octets[match.end() :]) or (None,))[0] == content for match in DATA.finditer(octets)) or _of_chunks(
+        content, octets
+    )
 
 
 def _of_chunks(content: bytes, octets: bytes) -> bool:

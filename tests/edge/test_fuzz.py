@@ -1,4 +1,4 @@
-"""Whatever comes in whatever packets: replies or an end, bounded memory, and no message but what the client meant (I1, I2, I4, I6)."""
+"""Whatever comes in whatever packets: replies or an end, bounded memory, no message but what was meant (I1, I2, I4, I6)."""
 
 import asyncio
 import re
@@ -82,7 +82,9 @@ OTHERS = [
     Meaning(ENVELOPE + b"RCPT TO:<u@elsewhere.test>\r\nRSET\r\n", [250, 250, 550, 250]),
     Meaning(b"MAIL FROM:<>\r\nMAIL FROM:<>\r\nRSET\r\n", [250, 503, 250]),
 ]
-line_ends = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\0", b".", b"..", b"\r\n.", b"\r\n.\r", b"\n.", b"\r."])
+line_ends = st.sampled_from(
+    [b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\0", b".", b"..", b"\r\n.", b"\r\n.\r", b"\n.", b"\r.", b"\n.\n"]
+)
 runs = st.builds(lambda piece, times: piece * times, st.binary(min_size=1, max_size=4), st.sampled_from([1, 50, 70_000]))
 commands = st.sampled_from([ENVELOPE, b"DATA\r\n", b"RSET\r\n", b"QUIT\r\n", b"BDAT 3 LAST\r\n"])
 contents = st.lists(st.one_of(st.binary(max_size=60), line_ends, line_ends, commands, runs), max_size=10).map(b"".join)
@@ -146,8 +148,8 @@ PIECES = [
     b"RCPT TO:<user@example.com> NOTIFY=NEVER\r\n", b"RCPT TO:<u@elsewhere.test>\r\n", b"DATA\r\n", b"DATA\r\n", b"DATA\r\n",
     ENVELOPE + b"DATA\r\n", b"BDAT 5\r\n", b"BDAT 12 LAST\r\n", b"BDAT 0 LAST\r\n", b"BDAT 99999\r\n", b"BDAT x\r\n",
     b"RSET\r\n", b"NOOP\r\n", b"QUIT\r\n", b"STARTTLS\r\n", b"ETRN example.com\r\n", b"XCLIENT NAME=x\r\n", b"VRFY a\r\n",
-    b"Subject: x\r\n\r\n.body\r\n", b"\r\n.\r\n", b"\r\n.\r\n", b".", b"\r", b"\n", b"\0", b"\r\n", b"\r\n..\r\n", b"\n.\r\n", b"\r\n.\n",
-    b"x" * 3000, b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"y" * 70_000, b"\r\n" * 40_000,
+    b"Subject: x\r\n\r\n.body\r\n", b"\r\n.\r\n", b"\r\n.\r\n", b".", b"\r", b"\n", b"\0", b"\r\n",
+    b"\r\n..\r\n", b"\n.\r\n", b"\r\n.\n",    b"x" * 3000, b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"y" * 70_000, b"\r\n" * 40_000,
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A real session over a transport in memory: thousands of conversations a second, packet by packet, each cut where the test says."""
+"""A real session over a transport in memory: thousands of conversations a second, cut where the test says."""
 
 import asyncio
 import re
@@ -116,7 +116,12 @@ class Talk:
     """One house, one session after another; made within a running loop."""
 
     def __init__(
-        self, spool: MemorySpool | None = None, *, max_size: int = 300_000, max_errors: int = 10**6, tls: ssl.SSLContext | None = None
+        self,
+        spool: MemorySpool | None = None,
+        *,
+        max_size: int = 300_000,
+        max_errors: int = 10**6,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.spool = spool or MemorySpool()
         self.troubles: list[dict[str, Any]] = []
