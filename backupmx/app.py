@@ -108,7 +108,7 @@ class House:
 
         workers = settings.smtp.workers if settings.smtp.workers != "auto" else os.cpu_count() or 1
         tally = Tally.make(workers)
-        tls = processes.tls_context(settings)
+        tls = processes.certificate(settings)
         sockets = list(self._sockets.values())
         edges = [
             Role(

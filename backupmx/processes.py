@@ -8,7 +8,6 @@ import asyncio
 import gc
 import os
 import signal
-import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -27,10 +26,10 @@ from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core.status import Status, compose
 from backupmx.courier.courier import Courier
-from backupmx.edge.certificate import context
+from backupmx.edge.certificate import Certificate
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
-from backupmx.errors import SpoolUnusable
+from backupmx.errors import ConfigurationError, SpoolUnusable
 from backupmx.spool.store import LmdbSpool
 from backupmx.supervisor import Post
 from backupmx.watch import log, metrics
@@ -42,6 +41,8 @@ COLLECT = (20_000, 20, 20)
 BELL_S = 0.02
 """New mail is told to the courier at most this often: a signal for each message would cost more than the message."""
 
+RENEWAL_S = 60.0
+"""How often the files of the certificate are looked at."""
 ROUND_S = 1.0
 """How often the spool is asked whether it is still sound."""
 
@@ -51,10 +52,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """The edge's certificate; a self-signed one is made in the spool's directory when none is configured."""
+def certificate(settings: Settings) -> Certificate:
+    """The edge's; a self-signed one is made in the spool's directory when none is configured.
+
+    Made before the fork: a session that one worker began another one resumes.
+    """
     smtp = settings.smtp
-    return context(smtp.tls_certificate, smtp.tls_key, settings.spool / "tls", settings.hostname)
+    return Certificate.of(smtp.tls_certificate, smtp.tls_key, settings.spool / "tls", settings.hostname)
 
 
 class Bell:
@@ -91,7 +95,7 @@ def edge(
     number: int,
     sockets: list[socket],
     tally: Tally,
-    tls: ssl.SSLContext,
+    tls: Certificate,
     bell: int,
     post: Post,
 ) -> int:
@@ -101,7 +105,7 @@ def edge(
 
 
 async def _edge(
-    settings: Settings, number: int, sockets: list[socket], tally: Tally, tls: ssl.SSLContext, bell: int, post: Post
+    settings: Settings, number: int, sockets: list[socket], tally: Tally, tls: Certificate, bell: int, post: Post
 ) -> int:
     spool = _spool(settings, f"edge{number}")
     spool.sweep(f"edge{number}")
@@ -115,14 +119,29 @@ async def _edge(
         clock=now,
         wake=ring.ring,
         ask=ring.ask,
-        tls=tls,
+        tls=tls.context,
     )
     await door.start(sockets)
+    renewing = asyncio.create_task(_renew(tls))
     post.ready()
     status = await _terminated(spool)
+    renewing.cancel()
     await door.stop(GRACE)
     spool.close()
     return status
+
+
+async def _renew(tls: Certificate) -> None:
+    """Take a new certificate when its files change: nobody need tell us."""
+    metrics.CERTIFICATE_EXPIRY.set(tls.expires.timestamp())
+    while True:
+        await asyncio.sleep(RENEWAL_S)
+        try:
+            if tls.renew():
+                metrics.CERTIFICATE_EXPIRY.set(tls.expires.timestamp())
+                log.certificate_renewed(tls.expires)
+        except ConfigurationError as error:
+            log.certificate_kept(error.problems)
 
 
 def courier(settings: Settings, log_format: log.Format, path: Path, bell: int, post: Post) -> int:

@@ -7,7 +7,7 @@ Does not know: when they happen. Untrusted text is escaped by the renderer, so t
 import logging
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import structlog
@@ -91,6 +91,17 @@ def configuration_kept(problems: Sequence[str]) -> None:
     """A changed configuration cannot be used; the old one stays in force."""
     for problem in problems:
         _log.error("configuration kept", problem=problem)
+
+
+def certificate_renewed(expires: datetime) -> None:
+    """New files are in use from the next handshake on."""
+    _log.info("certificate renewed", expires=expires.isoformat())
+
+
+def certificate_kept(problems: Sequence[str]) -> None:
+    """New files do not fit together; those that were loaded stay in use."""
+    for problem in problems:
+        _log.error("certificate kept", problem=problem)
 
 
 def trouble(where: str, error: BaseException) -> None:

@@ -13,6 +13,11 @@ MESSAGES_TOTAL = Counter(
     "backupmx_smtp_messages", "Transactions and recipients by result (accepted, refused) and reason", ["result", "reason"]
 )
 RECEIVED_BYTES = Counter("backupmx_smtp_received_bytes", "Octets of accepted content")
+CERTIFICATE_EXPIRY = Gauge(
+    "backupmx_certificate_expiry_timestamp_seconds",
+    "When the certificate that senders see expires",
+    multiprocess_mode="livemostrecent",
+)
 ATTEMPTS = Counter(
     "backupmx_delivery_attempts", "Outcomes by domain and result (delivered, deferred, failed)", ["domain", "result"]
 )

@@ -10,7 +10,7 @@ import pytest
 
 from backupmx.config import Smtp
 from backupmx.core.message import Message
-from backupmx.edge.certificate import context
+from backupmx.edge.certificate import Certificate
 from tests.dialogues.script import Script, read
 from tests.edge.door import Client, Door, client, content_of, door, until
 
@@ -23,7 +23,7 @@ TRUSTING.verify_mode = ssl.CERT_NONE
 @pytest.fixture(scope="session")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """One certificate for all."""
-    return context(None, None, tmp_path_factory.mktemp("tls"), "mx2.test")
+    return Certificate.of(None, None, tmp_path_factory.mktemp("tls"), "mx2.test").context
 
 
 def test_there_are_enough_of_them() -> None:

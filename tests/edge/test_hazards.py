@@ -11,7 +11,7 @@ from aiosmtpd.smtp import SMTP
 
 from backupmx.config import Smtp
 from backupmx.core.message import NULL_SENDER
-from backupmx.edge.certificate import context
+from backupmx.edge.certificate import Certificate
 from backupmx.edge.session import Session
 from backupmx.edge.tally import Tally
 from backupmx.errors import SpoolFull
@@ -285,7 +285,7 @@ async def test_10_long_lines_are_taken_as_they_are() -> None:
 
 async def test_11_what_follows_starttls_in_the_same_packet_ends_the_connection(tmp_path: Path) -> None:
     """I6: plain text that hopes to be taken for something said within TLS."""
-    async with door(tls=context(None, None, tmp_path, "mx2.test")) as at, client(at.port) as talk:
+    async with door(tls=Certificate.of(None, None, tmp_path, "mx2.test").context) as at, client(at.port) as talk:
         talk.send(b"STARTTLS\r\nMAIL FROM:<smuggled@sender.test>\r\n")
         assert (await talk.reply()).startswith("554 5.5.0 ")
         assert await talk.reply() == ""
@@ -298,7 +298,7 @@ async def test_11_starttls_inside_tls_is_out_of_sequence(tmp_path: Path) -> None
     trusting = ssl.create_default_context()
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
-    async with door(tls=context(None, None, tmp_path, "mx2.test")) as at, client(at.port) as talk:
+    async with door(tls=Certificate.of(None, None, tmp_path, "mx2.test").context) as at, client(at.port) as talk:
         assert "STARTTLS" in await talk.say("EHLO client.test")
         assert (await talk.say("STARTTLS")).startswith("220")
         await talk.writer.start_tls(trusting)

@@ -13,7 +13,7 @@ import trustme
 import uvloop
 from cryptography import x509
 
-from backupmx.edge.certificate import context
+from backupmx.edge.certificate import Certificate
 from backupmx.edge.tally import Tally
 from backupmx.errors import ConfigurationError
 from tests.edge.door import Client, client, door, until
@@ -39,7 +39,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """The certificate that we sign ourselves."""
-    return context(None, None, tmp_path_factory.mktemp("tls"), "mx2.test")
+    return Certificate.of(None, None, tmp_path_factory.mktemp("tls"), "mx2.test").context
 
 
 async def secured(talk: Client) -> Client:
@@ -196,8 +196,10 @@ def test_the_configured_certificate_is_shown(run: Run, tmp_path: Path) -> None:
     verifying = ssl.create_default_context()
     authority.configure_trust(verifying)
 
+    configured = Certificate.of(certificate, key, tmp_path / "own", "mx2.test")
+
     async def scenario() -> None:
-        async with door(tls=context(certificate, key, tmp_path / "own", "mx2.test")) as at, client(at.port) as talk:
+        async with door(tls=configured.context) as at, client(at.port) as talk:
             await talk.say("STARTTLS")
             await talk.writer.start_tls(verifying, server_hostname="mx2.test")
             assert (await talk.say("EHLO client.test")).startswith("250-")
@@ -208,9 +210,9 @@ def test_the_configured_certificate_is_shown(run: Run, tmp_path: Path) -> None:
 
 def test_our_own_certificate_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:
     """Mode 0600, the host's name in it."""
-    context(None, None, tmp_path / "tls", "mx2.test")
+    Certificate.of(None, None, tmp_path / "tls", "mx2.test")
     first = (tmp_path / "tls" / "cert.pem").read_bytes()
-    context(None, None, tmp_path / "tls", "mx2.test")
+    Certificate.of(None, None, tmp_path / "tls", "mx2.test")
     assert (tmp_path / "tls" / "cert.pem").read_bytes() == first
     parsed = x509.load_pem_x509_certificate(first)
     names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -220,15 +222,15 @@ def test_our_own_certificate_is_made_once_and_kept_to_ourselves(tmp_path: Path) 
 
 def test_what_a_crash_left_of_our_own_certificate_is_made_anew(tmp_path: Path) -> None:
     """Nobody has been promised this one."""
-    context(None, None, tmp_path, "mx2.test")
+    Certificate.of(None, None, tmp_path, "mx2.test")
     (tmp_path / "cert.pem").write_bytes(b"-----BEGIN")
-    made = context(None, None, tmp_path, "mx2.test")
+    made = Certificate.of(None, None, tmp_path, "mx2.test").context
     assert made.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_configured_files_that_do_not_fit_are_a_configuration_error(tmp_path: Path) -> None:
     """And are never replaced by ours."""
-    context(None, None, tmp_path / "one", "mx2.test")
-    context(None, None, tmp_path / "two", "mx2.test")
+    Certificate.of(None, None, tmp_path / "one", "mx2.test")
+    Certificate.of(None, None, tmp_path / "two", "mx2.test")
     with pytest.raises(ConfigurationError, match="tls_certificate"):
-        context(tmp_path / "one" / "cert.pem", tmp_path / "two" / "key.pem", tmp_path / "own", "mx2.test")
+        Certificate.of(tmp_path / "one" / "cert.pem", tmp_path / "two" / "key.pem", tmp_path / "own", "mx2.test")
