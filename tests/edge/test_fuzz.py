@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ MAX_SIZE = 300_000
 HELLO = b"EHLO client.test\r\n"
 ENVELOPE = b"MAIL FROM:<a@sender.test>\r\nRCPT TO:<user@example.com>\r\n"
 QUEUED = re.compile(rb"250 2\.0\.0 Ok: queued as (\S+)\r\n")
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a failure
 cuts = st.lists(st.integers(0, 400), max_size=8)
 """Lengths of packets; what is left over is the last."""
 
@@ -149,7 +151,8 @@ PIECES = [
     ENVELOPE + b"DATA\r\n", b"BDAT 5\r\n", b"BDAT 12 LAST\r\n", b"BDAT 0 LAST\r\n", b"BDAT 99999\r\n", b"BDAT x\r\n",
     b"RSET\r\n", b"NOOP\r\n", b"QUIT\r\n", b"STARTTLS\r\n", b"ETRN example.com\r\n", b"XCLIENT NAME=x\r\n", b"VRFY a\r\n",
     b"Subject: x\r\n\r\n.body\r\n", b"\r\n.\r\n", b"\r\n.\r\n", b".", b"\r", b"\n", b"\0", b"\r\n",
-    b"\r\n..\r\n", b"\n.\r\n", b"\r\n.\n",    b"x" * 3000, b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"y" * 70_000, b"\r\n" * 40_000,
+    b"\r\n..\r\n", b"\n.\r\n", b"\r\n.\n",
+    b"x" * 3000, b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"y" * 70_000, b"\r\n" * 40_000,
 ]  # fmt: skip
 
 
