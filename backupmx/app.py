@@ -18,7 +18,9 @@ from pathlib import Path
 
 from backupmx import config
 from backupmx.config import Settings
+from backupmx.core.notation import Passed
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
+from backupmx.inherited import Inherited
 from backupmx.spool import layout
 from backupmx.spool.store import LmdbSpool
 from backupmx.spool.verify import Finding, verify
@@ -28,6 +30,7 @@ from backupmx.watch import log
 EXIT_PROBLEM = 1
 EXIT_CONFIGURATION = 78
 BACKLOG = 1024
+PASSED = config.Endpoint("systemd", 0)
 LOCK_PATIENCE_S = 2.0
 """The processes of an instance that was killed need a moment to see it and go."""
 
@@ -69,7 +72,8 @@ class House:
         self._lock = _lock(settings.spool)
         layout.prepare(settings.spool)
         self._sweep(settings)
-        self._sockets = _listen(settings, {})
+        self._inherited = Inherited()
+        self._sockets = _listen(settings, {}, self._inherited)
         self._bell = os.pipe()
         for end in self._bell:
             os.set_blocking(end, False)
@@ -99,6 +103,7 @@ class House:
         self._counters.cleanup()
         for listener in self._sockets.values():
             listener.close()
+        self._inherited.close()
         os.close(self._lock)
 
     def _roles(self, settings: Settings) -> Sequence[Role]:
@@ -126,7 +131,7 @@ class House:
             for key in ("spool", "control"):
                 if getattr(settings, key) != getattr(self._settings, key):
                     raise ConfigurationError((f"{self._path}: {key}: takes a restart to change",))
-            self._sockets = _listen(settings, self._sockets)
+            self._sockets = _listen(settings, self._sockets, self._inherited)
             roles = self._roles(settings)
         except BackupMXError as error:
             log.configuration_kept(error.problems if isinstance(error, ConfigurationError) else (str(error),))
@@ -171,19 +176,30 @@ def _lock(spool: Path) -> int:
             time.sleep(0.05)
 
 
-def _listen(settings: Settings, open_now: dict[config.Endpoint, socket.socket]) -> dict[config.Endpoint, socket.socket]:
-    """Listeners for the settings; those open already are kept. Raises ConfigurationError for what cannot be bound."""
-    sockets: dict[config.Endpoint, socket.socket] = {}
+Way = tuple[config.Endpoint, int]
+"""An address of ours; or where nothing was bound, the number of a socket that was passed to us."""
+
+
+def _listen(settings: Settings, open_now: dict[Way, socket.socket], inherited: Inherited) -> dict[Way, socket.socket]:
+    """Listeners for the settings; those open already are kept. Raises BackupMXError for what cannot be had."""
+    sockets: dict[Way, socket.socket] = {}
     problems = []
-    for endpoint in settings.smtp.listen:
+    for where in settings.smtp.listen:
+        if isinstance(where, Passed):
+            passed = inherited.named(where.name)
+            sockets |= {(PASSED, each.fileno()): each for each in passed}
+            if not passed:
+                problems.append(f"smtp.listen: {where}: no such socket was passed to us (LISTEN_FDS)")
+            continue
         try:
-            sockets[endpoint] = open_now.get(endpoint) or _bound(endpoint)
+            sockets[where, 0] = open_now.get((where, 0)) or _bound(where)
         except OSError as error:
-            problems.append(f"smtp.listen: {endpoint}: {error.strerror}")
-    gone = sockets if problems else open_now
-    for endpoint, listener in gone.items():
-        if (endpoint not in open_now) if problems else (endpoint not in sockets):
-            listener.close()
+            problems.append(f"smtp.listen: {where}: {error.strerror}")
+    # those that were passed stay open: they cannot be opened again
+    old, new = (sockets, open_now) if problems else (open_now, sockets)
+    for way in old.keys() - new.keys():
+        if way[0] != PASSED:
+            old[way].close()
     if problems:
         raise BackupMXError("; ".join(problems))
     return sockets

@@ -94,6 +94,10 @@ def _network(value: object) -> notation.Network:
     return value if isinstance(value, notation.Network) else notation.network(value)
 
 
+def _smtp_listener(value: object) -> Endpoint | notation.Passed:
+    return value if isinstance(value, Endpoint | notation.Passed) else notation.smtp_listener(value)
+
+
 def _or_itself(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: value if isinstance(value, Endpoint) else parse(value))
 
@@ -104,6 +108,7 @@ Window = Annotated[Duration, _between("1h", "60d")]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
 Host = Annotated[Endpoint, _or_itself(lambda value: notation.endpoint(value, 25))]
 Listener = Annotated[Endpoint, _or_itself(notation.listener)]
+SmtpListener = Annotated[Endpoint | notation.Passed, PlainValidator(_smtp_listener)]
 Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
 Network = Annotated[notation.Network, PlainValidator(_network)]
 Place = Annotated[Path, AfterValidator(_absolute)]
@@ -117,7 +122,7 @@ class _Table(BaseModel):
 class Smtp(_Table):
     """How strangers reach us."""
 
-    listen: Annotated[tuple[Listener, ...], Field(min_length=1)] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))  # noqa: S104 - an MX is for all
+    listen: Annotated[tuple[SmtpListener, ...], Field(min_length=1)] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))  # noqa: S104 - an MX is for all
     workers: Annotated[Literal["auto"] | int, BeforeValidator(_workers)] = "auto"
     max_message_size: Annotated[Size, Field(ge=1)] = ByteSize(50 * 2**20)
     max_recipients: Annotated[int, Field(ge=100, le=100_000)] = 1000

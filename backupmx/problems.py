@@ -30,6 +30,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     """One line for each finding."""
     for found in error.errors(include_url=False):
         value = found["input"]
+        if found["type"] == "too_short" and value:
+            continue  # there were some, and each of them is told
         # a default that clashes with a given value does not stand in the file
         given = "" if value is None or isinstance(value, timedelta) else f" = {shown(value)}"
         yield f"{_key(found['loc'])}{given}: {_allowed(found, model)}"

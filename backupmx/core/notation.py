@@ -11,11 +11,21 @@ from typing import NamedTuple
 
 import idna
 
+_PASSED = re.compile(r"systemd(?::([!-9;-~]{1,255}))?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd])", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?")
+
+
+class Passed(NamedTuple):
+    """Sockets that systemd opens for us: those of one name, or all."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"systemd:{self.name}" if self.name else "systemd"
 
 
 Network = IPv4Network | IPv6Network
@@ -85,6 +95,16 @@ def listener(text: object) -> Endpoint:
     if not _is_ip(found.host):
         raise ValueError('must be "address:port", like "0.0.0.0:25" or "[::]:25"')
     return found
+
+
+def smtp_listener(text: object) -> Endpoint | Passed:
+    """Read `address:port`, or `systemd` or `systemd:NAME` for sockets that are passed to us."""
+    if isinstance(text, str) and (match := _PASSED.fullmatch(text)):
+        return Passed(match[1] or "")
+    try:
+        return listener(text)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "systemd"') from None
 
 
 def nameserver(text: object) -> Endpoint:
