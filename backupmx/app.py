@@ -6,6 +6,7 @@ Does not know: any decision of theirs.
 
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -31,6 +32,8 @@ EXIT_PROBLEM = 1
 EXIT_CONFIGURATION = 78
 BACKLOG = 1024
 PASSED = config.Endpoint("systemd", 0)
+OTHER_FILES = 100
+"""Besides connections: listeners, the spool, pipes, routes."""
 LOCK_PATIENCE_S = 2.0
 """The processes of an instance that was killed need a moment to see it and go."""
 
@@ -69,6 +72,7 @@ class House:
         self._path = path
         self._log_format = log_format
         self._settings = settings
+        _raise_file_limit(settings.smtp.max_connections)
         self._lock = _lock(settings.spool)
         layout.prepare(settings.spool)
         self._sweep(settings)
@@ -156,6 +160,14 @@ class House:
             spool.close()
         if swept:
             log.swept(swept)
+
+
+def _raise_file_limit(connections: int) -> None:
+    """As many files as are allowed at all: the soft limit of most systems is below a thousand connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most != resource.RLIM_INFINITY and most < connections + OTHER_FILES:
+        log.too_few_files(most, connections)
 
 
 def _announce() -> None:

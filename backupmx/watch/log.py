@@ -82,6 +82,11 @@ def not_yet(what: str) -> None:
     _log.warning("not yet", setting=what)
 
 
+def too_few_files(allowed: int, connections: int) -> None:
+    """The system allows a worker fewer open files than there may be connections."""
+    _log.warning("too few files", allowed=allowed, max_connections=connections)
+
+
 def reloaded() -> None:
     """A changed configuration is in force."""
     _log.info("reloaded")

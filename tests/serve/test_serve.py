@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -230,6 +232,22 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path, refuse: Refusal)
             assert len(said.stderr.splitlines()) == 1, said.stderr
     finally:
         taken.stop()
+
+
+def test_the_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    """A thousand connections do not fit below the soft limit that most systems have; too low a hard limit is told."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with running(tmp_path, start=False) as instance:
+            instance.configure(smtp="max_connections = 100000")
+            instance.start()
+            (line,) = re.findall("Max open files.*", Path(f"/proc/{instance.children()['edge0']}/limits").read_text())
+            assert line.split()[3] == line.split()[4]
+            told = f'event="too few files" allowed={hard} max_connections=100000' in instance.log.read_text()
+            assert told is (hard < 100_100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_ready_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
