@@ -152,7 +152,7 @@ PIECES = [
     b"RSET\r\n", b"NOOP\r\n", b"QUIT\r\n", b"STARTTLS\r\n", b"ETRN example.com\r\n", b"XCLIENT NAME=x\r\n", b"VRFY a\r\n",
     b"Subject: x\r\n\r\n.body\r\n", b"\r\n.\r\n", b"\r\n.\r\n", b".", b"\r", b"\n", b"\0", b"\r\n",
     b"\r\n..\r\n", b"\n.\r\n", b"\r\n.\n",
-    b"x" * 3000, b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"y" * 70_000, b"\r\n" * 40_000,
+    b"x" * 3000, b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"y" * 70_000, b"\r\n" * 4000,
 ]  # fmt: skip
 
 
