@@ -4,6 +4,7 @@ Knows: aiosmtpd's session class, whose STARTTLS it uses; transports, the header 
 Does not know: what is said (`session`).
 """
 
+from asyncio.sslproto import SSLProtocol
 from enum import Enum, auto
 from typing import Any
 
@@ -18,6 +19,8 @@ from backupmx.edge.house import House
 from backupmx.edge.patience import Patience
 from backupmx.edge.pipe import OUTPUT_LIMIT, Pipe, spoke_first
 
+SSLProtocol.max_size = 32 * 1024
+"""Octets that asyncio's TLS layer sets aside for each connection; left to itself it takes 256 KiB."""
 INPUT_LIMIT = 64 * 1024
 """Octets of pipelined input that may wait."""
 

@@ -23,8 +23,8 @@ spool = "{place}/spool"
 reserve = "64 MiB"
 [smtp]
 listen = ["127.0.0.1:{port}"]
-max_connections = 2000
-max_connections_per_client = 2000
+max_connections = {connections}
+max_connections_per_client = {connections}
 [control]
 socket = "{place}/control.sock"
 [delivery]
@@ -76,12 +76,14 @@ def _family(pid: int) -> list[int]:
 
 
 @contextmanager
-def ours(place: Path, primary_port: int, *, probe: str = "1s", more: Mapping[str, str] | None = None) -> Iterator[Ours]:
+def ours(
+    place: Path, primary_port: int, *, probe: str = "1s", connections: int = 2000, more: Mapping[str, str] | None = None
+) -> Iterator[Ours]:
     """Run a server in `place`, with `more` in its environment, for the primary on a loopback port."""
     place.mkdir(parents=True)
     port = free_port()
     config = place / "backupmx.toml"
-    config.write_text(CONFIGURATION.format(place=place, port=port, probe=probe, primary=primary_port))
+    config.write_text(CONFIGURATION.format(place=place, port=port, probe=probe, connections=connections, primary=primary_port))
     log = place / "log"
     with log.open("wb") as said:
         process = subprocess.Popen(

@@ -95,7 +95,8 @@ async def test_xclient_is_strict(said: str) -> None:
 
 async def test_a_peer_that_speaks_for_many_is_not_limited_as_one() -> None:
     """Whom it speaks for is."""
-    async with door(Smtp(xclient_from=LOOPBACK, max_connections_per_client=1)) as at, client(at.port) as one, client(at.port) as two:
+    limits = Smtp(xclient_from=LOOPBACK, max_connections_per_client=1)
+    async with door(limits) as at, client(at.port) as one, client(at.port) as two:
         assert (await one.say("XCLIENT ADDR=192.0.2.1")).startswith("220 ")
         assert (await two.say("XCLIENT ADDR=192.0.2.1")).startswith("421 4.7.0")
 

@@ -149,6 +149,18 @@ def test_the_first_command_may_come_with_the_end_of_the_handshake(run: Run, ours
     run(scenario())
 
 
+def test_a_connection_within_tls_costs_little_memory(run: Run, ours: ssl.SSLContext) -> None:
+    """I4: five thousand of them must not fill a board of one gigabyte."""
+
+    async def scenario() -> None:
+        async with door(tls=ours) as at, client(at.port) as talk:
+            await secured(talk)
+            (session,) = at.edge._sessions
+            assert len(session._tls_protocol._ssl_buffer) <= 32 * 1024  # type: ignore[attr-defined]
+
+    run(scenario())
+
+
 def test_an_ambiguous_end_is_refused_in_tls_too(run: Run, ours: ssl.SSLContext) -> None:
     """I6: the client sees why, and nothing of what it sends on is done."""
 
