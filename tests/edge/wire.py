@@ -18,7 +18,7 @@ from backupmx.edge.pipe import OUTPUT_LIMIT
 from backupmx.edge.session import Session
 from backupmx.edge.terms import Terms
 from backupmx.spool.memory import MemoryIntake, MemorySpool
-from tests.edge.door import HOSTNAME, NOW, content_of
+from tests.edge.door import HOSTNAME, NOW
 
 REPLY = re.compile(rb"(?:([2-5]\d\d)-[ -~]*\r\n(?:\1-[ -~]*\r\n)*\1 [ -~]*\r\n|[2-5]\d\d [ -~]*\r\n)", re.ASCII)
 """One reply: printable ASCII, the same code on each of its lines (RFC 5321 section 4.2)."""
@@ -218,8 +218,8 @@ class Talk:
         return found
 
     def held(self) -> list[bytes]:
-        """Contents in the order in which they were accepted, without our field."""
-        return [content_of(content) for content in self.spool.contents.values()]
+        """Contents in the order of their acceptance, without our field: it ends with the time, content may begin with a tab."""
+        return [content.partition(b" +0000\r\n")[2] for content in self.spool.contents.values()]
 
     def forget(self) -> None:
         """What is held and what was said."""
