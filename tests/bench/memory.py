@@ -1,6 +1,6 @@
 """What clients cost in memory, summed over all our processes: idle connections, and large messages at once.
 
-python -m tests.bench.memory [--idle 1000] [--clients 100] [--mebibytes 20]
+python -m tests.bench.memory [--idle 1000] [--clients 100] [--mebibytes 20] [--line 78]
 """
 
 import argparse
@@ -13,7 +13,6 @@ from tests.bench.peers import directory, free_port
 
 EVERY_S = 0.1
 PATIENCE_S = 300.0
-LINE = b"x" * 76 + b"\r\n"
 
 
 def said(name: str, memory: Memory) -> str:
@@ -45,10 +44,10 @@ async def idle(us: Ours, count: int) -> None:
         writer.close()
 
 
-async def large(port: int, mebibytes: int) -> bytes:
-    """One message; the last reply."""
+async def large(port: int, mebibytes: int, length: int) -> bytes:
+    """One message with lines of so many octets; the last reply."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**16)
-    piece = LINE * (2**20 // len(LINE))
+    piece = (b"x" * (length - 2) + b"\r\n") * (2**20 // length)
     for words in (b"", b"EHLO client.test", b"MAIL FROM:<a@sender.test>", b"RCPT TO:<user@example.com>", b"DATA"):
         if words:
             writer.write(words + b"\r\n")
@@ -64,10 +63,10 @@ async def large(port: int, mebibytes: int) -> bytes:
     return reply
 
 
-async def at_once(us: Ours, clients: int, mebibytes: int) -> None:
+async def at_once(us: Ours, clients: int, mebibytes: int, length: int) -> None:
     """The peak while all send."""
     began = time.monotonic()
-    sending = asyncio.gather(*(large(us.port, mebibytes) for _ in range(clients)))
+    sending = asyncio.gather(*(large(us.port, mebibytes, length) for _ in range(clients)))
     peaks: list[Memory] = []
     while not sending.done():
         peaks.append(await asyncio.to_thread(us.memory))
@@ -75,7 +74,7 @@ async def at_once(us: Ours, clients: int, mebibytes: int) -> None:
     replies = await sending
     taken = sum(reply.startswith(b"250") for reply in replies)
     peak = Memory(*(max(getattr(one, name) for one in peaks) for name in ("rss", "pss", "anonymous")))
-    print(said(f"peak with {clients} clients of {mebibytes} MiB at once", peak))
+    print(said(f"peak with {clients} clients of {mebibytes} MiB at once, {length} octets a line", peak))
     print(f"{taken} of {clients} accepted in {time.monotonic() - began:.1f} s", flush=True)
 
 
@@ -84,10 +83,11 @@ def main() -> None:
     asked.add_argument("--idle", type=int, default=1000)
     asked.add_argument("--clients", type=int, default=100)
     asked.add_argument("--mebibytes", type=int, default=20)
+    asked.add_argument("--line", type=int, default=78, help="octets of a line with its end; 2: empty lines")
     wish = asked.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    for measure in (lambda us: idle(us, wish.idle), lambda us: at_once(us, wish.clients, wish.mebibytes)):
+    for measure in (lambda us: idle(us, wish.idle), lambda us: at_once(us, wish.clients, wish.mebibytes, wish.line)):
         with directory() as place, ours(place / "ours", free_port(), probe="30s") as us:
             asyncio.run(asyncio.wait_for(measure(us), PATIENCE_S))
 
