@@ -80,6 +80,7 @@ class Session(Connection):
             log.trouble("data", error)
             self._dialogue.reset()
             return replies.TROUBLE.line
+        self._patience.message(self.loop.time())
         self._expect_content()
         return replies.GO_AHEAD.line
 
@@ -98,15 +99,14 @@ class Session(Connection):
         reader = self._arrival.reader
         assert isinstance(reader, ChunkReader)
         reader.begin(chunk.octets, chunk.last)
+        # no progress by itself: empty chunks could be sent for ever
         self._expect_content()
         rest, self._input = self._input, b""
         self._content(rest)
 
     def _expect_content(self) -> None:
         self._mode = Mode.CONTENT
-        now = self.loop.time()
-        self._patience.message(now)
-        self._patience.content(now, 0)
+        self._patience.content(self.loop.time(), 0)
 
     def _content(self, data: bytes) -> None:
         arrival = self._arrival

@@ -1,5 +1,7 @@
 """Content by BDAT (RFC 3030): the same promises as for DATA."""
 
+import asyncio
+
 import pytest
 
 from backupmx.config import Smtp
@@ -107,3 +109,16 @@ async def test_a_chunk_without_a_length_ends_the_connection() -> None:
         assert (await replies(talk, 3))[-1] == "501 5.5.4"
         assert await talk.reply() == ""
         assert not at.spool.messages
+
+
+async def test_empty_chunks_do_not_hold_a_connection_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do transactions that are begun and forgotten: only content is progress."""
+    async with door() as at, client(at.port) as talk:
+        loop = asyncio.get_running_loop()
+        (session,) = at.edge._sessions
+        begun = loop.time()
+        for minutes in (3, 6, 9):
+            monkeypatch.setattr(loop, "time", lambda minutes=minutes: begun + minutes * 60)
+            talk.send(ENVELOPE + chunk(b"") + chunk(b"") + b"RSET\r\n")
+            await replies(talk, 5)
+        assert session.deadline(pressed=False) <= begun + 601

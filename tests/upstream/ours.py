@@ -1,7 +1,7 @@
 """A pytest plug-in for aiosmtpd's own tests: their controller runs our edge, and their codes are compared by class.
 
-It is loaded before their conftest, in a process of its own. Of the two packages that it stands in for they use a mock of the host's
-name, and the path of a certificate.
+It is loaded before their conftest, in a process of its own. Of the two packages that it stands in for they use little: a mock of
+the host's name, and the path of a certificate.
 """
 
 import asyncio
