@@ -69,6 +69,9 @@ class Arrival:
     def feed(self, octets: bytes) -> bool:
         """Take what arrived; returns whether `store` must run before more is read."""
         content = self.reader.feed(octets)
+        if self._size == 0 and content.startswith((b" ", b"\t")):
+            # it would be read as more of the field that we put in front (I7): an empty line ends the header, as Postfix has it
+            self._keep(b"\r\n")
         self._size += len(content)
         if self._size > self._dock.max_size and self._refusal is None:
             self._refusal = replies.TOO_BIG

@@ -69,6 +69,6 @@ def _too_soon(dialogue: Dialogue, turn: Turn | None) -> Answer | None:
     """What to say of more input, where the client could not know that it may say more before it has this reply."""
     if turn is Turn.TLS:
         return replies.TALKED_BEFORE_TLS
-    if turn in (Turn.ALONE, Turn.CLIENT) or not (dialogue.pipelining or turn in (Turn.QUIT, Turn.OVER, Turn.CHUNK)):
+    if turn in (Turn.ALONE, Turn.CLIENT, Turn.DATA) or not (dialogue.pipelining or turn in (Turn.QUIT, Turn.OVER, Turn.CHUNK)):
         return replies.OUT_OF_TURN
     return None

@@ -11,7 +11,7 @@ from backupmx.core import replies
 from backupmx.core.data import ChunkReader, DataReader
 from backupmx.edge.arrival import Arrival, Swallowed
 from backupmx.edge.batch import hear
-from backupmx.edge.connection import Connection, Mode
+from backupmx.edge.connection import INPUT_LIMIT, Connection, Mode
 from backupmx.edge.terms import Turn
 from backupmx.watch import log
 
@@ -54,12 +54,6 @@ class Session(Connection):
             self._introduced()
         elif turn is Turn.CHUNK:
             self._open_chunk()
-        elif turn is Turn.DATA and self._input:
-            rest, self._input = self._input, b""
-            if self._mode is Mode.CONTENT:
-                self._content(rest)
-            else:
-                self._refuse(replies.OUT_OF_TURN)  # content must not be heard as commands
 
     def _introduced(self) -> None:
         client = self._dialogue.new_client
@@ -119,6 +113,8 @@ class Session(Connection):
         elif reader.ended:
             self._mode = Mode.BUSY
             self._input = reader.rest
+            if len(self._input) > INPUT_LIMIT:
+                self._pipe.listen(False)
             self._house.begin(self._finish(arrival) if reader.last else self._next_chunk(arrival, full))
         elif full:
             self._mode = Mode.BUSY

@@ -23,8 +23,20 @@ def data(octets: bytes) -> tuple[bytes, bytes] | None:
     return mended(b"\r\n".join(line.removeprefix(b".") for line in lines)), rest
 
 
+def kept(content: bytes) -> bytes:
+    """I7: what would go on with the field that is put in front begins behind an empty line."""
+    return b"\r\n" + content if content.startswith((b" ", b"\t")) else content
+
+
 def comes_of(content: bytes, octets: bytes) -> bool:
-    """Whether some DATA, or some chunks one after another, of what a client sent mean this content."""
+    """Whether some DATA, or some chunks one after another, of what a client sent mean this content, as it is kept."""
+    if content.startswith((b"\r\n ", b"\r\n\t")) and comes_of_itself(content[2:], octets):
+        return True
+    return comes_of_itself(content, octets)
+
+
+def comes_of_itself(content: bytes, octets: bytes) -> bool:
+    """The same, but for the empty line."""
     return any((data(octets[match.end() :]) or (None,))[0] == content for match in DATA.finditer(octets)) or _of_chunks(
         content, octets
     )

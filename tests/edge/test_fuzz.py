@@ -1,6 +1,7 @@
 """Whatever comes in whatever packets: replies or an end, bounded memory, no message but what was meant (I1, I2, I4, I6)."""
 
 import asyncio
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -21,12 +22,10 @@ cuts = st.lists(st.integers(0, 400), max_size=8)
 
 
 def packets(octets: bytes, lengths: list[int]) -> list[bytes]:
-    """Cut as the lengths say."""
-    found, start = [], 0
-    for length in lengths:
-        found.append(octets[start : start + length])
-        start += length
-    return [packet for packet in (*found, octets[start:]) if packet]
+    """Cut as the lengths say, and behind each DATA: content in its packet ends the connection (RFC 2920 section 3.1)."""
+    ends = set(itertools.accumulate(lengths)) | {match.end() for match in re.finditer(rb"DATA\r\n", octets)}
+    cuts = sorted({0, len(octets), *(end for end in ends if end < len(octets))})
+    return [octets[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 # What is meant, exactly
@@ -108,7 +107,7 @@ def test_what_is_accepted_is_what_was_meant(session: list[Meaning], lengths: lis
     codes, messages = [220, 250], list[bytes]()
     for meaning in session:
         codes += meaning.codes
-        messages += meaning.contents
+        messages += map(meant.kept, meaning.contents)
         if meaning.last:
             break
 

@@ -96,7 +96,7 @@ async def test_a_bug_in_a_command_is_a_deferral_without_details(where: str) -> N
         assert at.held() == [b"x\r\n"]
 
 
-async def test_content_behind_a_data_that_went_wrong_is_not_heard_as_commands() -> None:
+async def test_content_behind_a_data_that_would_go_wrong_is_not_heard_as_commands() -> None:
     """I6, I9: the connection ends."""
     spool = Troubled(intake=BUG)
     async with door(spool=spool) as at, client(at.port) as talk:
@@ -104,7 +104,6 @@ async def test_content_behind_a_data_that_went_wrong_is_not_heard_as_commands() 
         await talk.say("RCPT TO:<user@example.com>")
         with capture_logs():
             talk.send(b"DATA\r\nMAIL FROM:<content@sender.test>\r\n.\r\n")
-            assert (await talk.reply()).startswith("451 4.3.0 ")
             assert (await talk.reply()).startswith("554 5.5.0 ")
             assert await talk.reply() == ""
 

@@ -73,12 +73,12 @@ async def test_what_was_not_offered_is_not_taken(hello: str | None, batch: bytes
         assert not at.spool.messages
 
 
-async def test_content_may_follow_a_data_that_is_taken() -> None:
-    """Impatient, but unambiguous."""
+async def test_content_does_not_come_in_the_packet_of_its_data() -> None:
+    """RFC 2920 section 3.1: DATA is the last of a group; nothing behind it is taken for commands, or for a second message."""
     async with door() as at, client(at.port) as talk:
         talk.send(b"MAIL FROM:<>\r\nRCPT TO:<user@example.com>\r\nDATA\r\none\r\n.\r\nNOOP\r\n")
-        assert [(await talk.reply())[:3] for _ in range(5)] == ["250", "250", "354", "250", "250"]
-        assert at.held() == [b"one\r\n"]
+        assert [(await talk.reply())[:3] for _ in range(4)] == ["250", "250", "554", ""]
+        assert not at.spool.messages
 
 
 async def test_a_line_that_is_too_long_is_refused_whole() -> None:

@@ -173,10 +173,13 @@ class Talk:
         await asyncio.sleep(0)
 
     async def send(self, packets: Iterable[bytes], *, hurry: bool = False) -> None:
-        """One after another, as a transport gives them; in a hurry the next comes while the last is still worked on."""
-        before = 0
+        """One after another, as a transport gives them; in a hurry the next comes while the last is still worked on.
+
+        The reply to DATA is waited for all the same (RFC 2920 section 3.1).
+        """
+        before, tail = 0, b""
         for packet in packets:
-            if not (hurry and self.wire.listening):
+            if not (hurry and self.wire.listening) or tail == b"DATA\r\n":
                 await self.rest()
             if self.wire.lost:
                 break
@@ -188,7 +191,7 @@ class Talk:
             # what came in one packet with the end of content may be more than the limit; one more packet is taken behind it
             assert len(self.session._input) <= max(INPUT_LIMIT, before) + len(packet), "I4: commands that wait"
             assert self.dock.waiting <= SHARE + 4096 + len(packet), "I4: content that waits"
-            before = len(packet)
+            before, tail = len(packet), (tail + packet)[-6:]
         self.wire.read_on()
         await self.rest()
 
