@@ -5,7 +5,8 @@ Does not know: which addresses exist, or are ours. Nothing is decoded, unfolded 
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LONGEST_PATH = 512
 """Octets; RFC 5321 section 4.5.3.1.3 asks for 256 at the least."""
@@ -20,8 +21,7 @@ _MAILBOX = re.compile(rb"(%b|%b)@(%b\.?|%b)" % (_DOT_STRING, _QUOTED, _DOMAIN, _
 _ARGUMENT = re.compile(rb"<((?:[^<>\"]|\"(?:[^\"\\]|\\.)*\")*)>(?: +(.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(Struct, frozen=True):
     """An address in its parts, as they came."""
 
     local: str
@@ -36,8 +36,7 @@ class Mailbox:
         return self.local.isascii() and self.domain.isascii()
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """What MAIL FROM: or RCPT TO: was given: the text between the brackets, and the parameters by upper-case keyword."""
 
     path: bytes

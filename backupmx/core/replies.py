@@ -5,6 +5,7 @@ Does not know: when each is given.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from backupmx.core.ids import MessageId
 
@@ -91,6 +92,7 @@ def greeting(hostname: str) -> bytes:
     return f"220 {hostname} ESMTP Backup MX\r\n".encode("ascii")
 
 
+@lru_cache(maxsize=16)
 def hello(hostname: str, *offers: str) -> bytes:
     """To HELO, and with what we offer to EHLO (RFC 5321 section 4.1.1.1)."""
     *others, last = hostname, *offers

@@ -7,8 +7,8 @@ Does not know: what the commands do.
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import lmdb
@@ -41,9 +41,8 @@ class Writer:
         self._env = env
         self._tables = tables
         self._on_commit = on_commit
-        self._jobs: deque[_Job[Any]] = deque()
-        self._wanted = threading.Semaphore(0)
-        self._idle = True
+        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        """None is the last."""
         self._closing = False
         self._broken: str | None = None
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
@@ -54,44 +53,30 @@ class Writer:
         if self._broken or self._closing:
             raise SpoolUnusable(self._broken or "the spool is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.append(_Job(command, future))
-        if self._idle:
-            self._idle = False
-            self._wanted.release()
+        self._jobs.put(_Job(command, future))
         # no shield: a cancelled future changes nothing for the job, and one more of them for each message would cost
         return await future
 
     def close(self) -> None:
         """Finish what was asked, then end the thread."""
         self._closing = True
-        self._wanted.release()
+        self._jobs.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            self._wanted.acquire()
-            while self._jobs:
-                self._commit()
-            self._idle = True
-            # a job that came between the last look and the line above released nothing
-            if self._jobs:
-                self._idle = False
-                self._wanted.release()
-            elif self._closing:
-                return
+        while (job := self._jobs.get()) is not None:
+            self._commit([job])
 
-    def _commit(self) -> None:
-        jobs: list[_Job[Any]] = []
+    def _commit(self, jobs: list[_Job[Any]]) -> None:
         try:
             began = time.perf_counter()
             with self._env.begin(write=True) as txn:
-                # taken only now: what came while another process held the lock shares this sync
-                jobs = self._take()
+                # only now: what came while another process held the lock shares this sync
+                self._take_more(jobs)
                 self._carry_out(jobs, txn)
             if self._on_commit:
                 self._on_commit(time.perf_counter() - began)
         except Exception:  # noqa: BLE001 - one job's trouble, a full map or a bug, must not be the others'
-            jobs = jobs or self._take()
             for job in jobs:
                 self._alone(job)
         self._resolve(jobs)
@@ -111,9 +96,13 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a bug is told to who asked
             job.error = error
 
-    def _take(self) -> list[_Job[Any]]:
-        jobs = self._jobs
-        return [jobs.popleft() for _ in range(len(jobs))]
+    def _take_more(self, jobs: list[_Job[Any]]) -> None:
+        for _ in range(self._jobs.qsize()):
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)  # the end comes after what is taken here
+                break
+            jobs.append(job)
 
     def _carry_out(self, jobs: list[_Job[Any]], txn: lmdb.Transaction) -> None:
         work = Transaction(txn, self._tables)
