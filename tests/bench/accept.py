@@ -6,6 +6,7 @@ With `--beside-sink` the other side is smtp-sink, which stores nothing.
 """
 
 import argparse
+import socket
 import statistics
 import subprocess
 import time
@@ -50,12 +51,19 @@ def beside_sink(wish: argparse.Namespace) -> None:
     port = free_port()
     times = []
     with directory() as place, ours(place / "ours", free_port(), probe="30s") as us, sink(port):
+        wait_until(lambda: answers(port), 10, "smtp-sink listens")
         for _ in range(wish.rounds):
             theirs = rate(port, wish)
             mine = rate(us.port, wish)
             times.append(theirs / mine)
             print(f"ours {mine:.0f}/s, smtp-sink {theirs:.0f}/s: {times[-1]:.2f} times slower", flush=True)
         print(f"median {statistics.median(times):.2f} times slower; held afterwards: {us.waiting()}")
+
+
+def answers(port: int) -> bool:
+    """Whether anybody listens."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def rate(port: int, wish: argparse.Namespace) -> float:

@@ -31,8 +31,8 @@ def test_a_line_has_its_fields_in_order(capsys: pytest.CaptureFixture[str]) -> N
     say("text", "a@sender.test")
     line = capsys.readouterr().err
     assert line.startswith(
-        "level=info event=accepted id=01M8 client=192.0.2.1 helo=client.test sender=a@sender.test to=a@ours.test,b@ours.test size=5 tls= "
-        "process=edge0 timestamp="
+        "level=info event=accepted id=01M8 client=192.0.2.1 helo=client.test sender=a@sender.test "
+        "to=a@ours.test,b@ours.test size=5 tls= process=edge0 timestamp="
     )
 
 
