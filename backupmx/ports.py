@@ -1,6 +1,6 @@
 """The protocols between rooms. No third-party name stands here.
 
-Knows: what a spool can be asked to do.
+Knows: what a spool, the roll of recipients and a primary can be asked to do.
 Does not know: any implementation.
 """
 
@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from backupmx.core.belief import Learned, Word
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Envelope, Lease, Message
-from backupmx.core.outcome import Outcome
+from backupmx.core.message import Envelope, Lease, Message, Recipient
+from backupmx.core.outcome import Outcome, Reply
 from backupmx.core.queue import Census, Filter, Page, SpoolStats
+from backupmx.core.roll import Entry, Lists
+from backupmx.core.status import PrimaryState
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC; injected, so that tests need not sleep."""
@@ -99,3 +102,101 @@ class Spool(Protocol):
 
     def stats(self) -> SpoolStats:
         """How full the store is."""
+
+
+class Roll(Protocol):
+    """What is known of recipients; kept beside the mail. Times are seconds on the primary's clock, days those of the calendar."""
+
+    def recall(self, domain: str, local: str) -> Learned | None:
+        """What was learned of one address. Cheap enough for each RCPT."""
+
+    async def learn(self, domain: str, learned: Mapping[str, Learned | None]) -> None:
+        """Keep what was learned, by local part; None forgets it."""
+
+    def known(self, domain: str) -> int:
+        """How many addresses of a domain are kept as known."""
+
+    async def sweep(self, domain: str, word: Word, before: int) -> int:
+        """Forget what of one kind was learned before that; returns how many."""
+
+    def lists(self, domain: str) -> Lists:
+        """The domain's lists in the spool."""
+
+    def listed(self, domain: str, local: str) -> bool:
+        """Whether today's list has this local part. Cheap enough for each RCPT."""
+
+    async def begin_list(self, domain: str) -> int:
+        """A new list comes, in the place of one that waited; returns its number."""
+
+    async def enlist(self, domain: str, number: int, locals_: Sequence[str]) -> None:
+        """A part of it. Nothing of it counts yet."""
+
+    async def close_list(self, domain: str, number: int, most_lost: float) -> Lists:
+        """It is complete: today's list from now on, or waiting for approval when it lacks more than that part of today's."""
+
+    async def approve_list(self, domain: str) -> Lists:
+        """The list that waits is today's from now on."""
+
+    def page(self, domain: str, after: str, limit: int) -> tuple[Entry, ...]:
+        """Up to `limit` addresses, in order, behind one local part."""
+
+    async def count(self, domain: str, day: int, asked: int, answered: int) -> None:
+        """So many more recipients were named on a day (since 1970), and so many could have been answered without the primary."""
+
+    def counts(self, domain: str, since: int) -> tuple[int, int]:
+        """The sums from that day on."""
+
+    def clock(self, domain: str) -> int:
+        """The primary's clock, as it was last kept."""
+
+    async def set_clocks(self, clocks: Mapping[str, int]) -> None:
+        """Keep the primaries' clocks."""
+
+
+class Health(Protocol):
+    """What all processes know of the primaries."""
+
+    def state(self, domain: str) -> PrimaryState:
+        """Whether its primary takes mail. Cheap enough for each RCPT."""
+
+    def clock(self, domain: str) -> int:
+        """Seconds that it was up, since we have known it."""
+
+
+class Handover(Protocol):
+    """One transaction with a primary while the client is still there. Nothing here raises for trouble with the primary."""
+
+    route: str
+    """Its name: domains that have the same may share the transaction."""
+
+    async def recipient(self, recipient: Recipient) -> Reply | None:
+        """The primary's own word; None when the line broke or time ran out: it can be asked nothing any more."""
+
+    async def write(self, content: bytes) -> None:
+        """The next octets of content; returns when the primary has taken most of them."""
+
+    async def finish(self) -> Reply | None:
+        """What it says to the whole; None when that is not known: it may have the message, or not."""
+
+    def abandon(self) -> None:
+        """It is not to get this message. Harmless after the end."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may still be asked."""
+
+
+class Primaries(Protocol):
+    """The way to the primaries from within a session."""
+
+    def reachable(self, domain: str) -> bool:
+        """Whether it is worth the try."""
+
+    def route(self, domain: str) -> str:
+        """The name of its route."""
+
+    async def hand_over(self, domain: str, envelope: Envelope, size: int) -> Handover | None:
+        """Begin a transaction; the envelope may have no recipients yet. None when nobody can be reached now."""
+
+    async def verify(self, domain: str, local: str) -> Reply | None:
+        """What the primary says to this recipient of a message from the null sender; None when it says nothing of it."""

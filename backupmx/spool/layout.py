@@ -16,7 +16,7 @@ from backupmx.spool.transaction import Tables
 
 VERSION = 1
 LAYOUT = b"layout"
-TABLES = 8
+TABLES = 16
 READERS = 1024
 PAGE_ROUND = 2**20
 LEAST_MAP = 2**30

@@ -16,6 +16,7 @@ from backupmx.core.message import Lease, Message
 from backupmx.core.outcome import Outcome
 from backupmx.spool import keys, layout, states
 from backupmx.spool.intake import LmdbIntake
+from backupmx.spool.roll import LmdbRoll
 from backupmx.spool.transaction import Transaction
 from backupmx.spool.view import View, key_of
 from backupmx.spool.writer import Writer
@@ -36,6 +37,8 @@ class LmdbSpool(View):
         super().__init__(path, layout.open_environment(path, map_size), reserve)
         self._owner = owner
         self._writer = Writer(self._env, self._tables, on_commit)
+        self.roll = LmdbRoll(self._env, self._tables, self._writer)
+        """What is known of recipients."""
 
     def close(self) -> None:
         """Finish what was asked; nothing works afterwards."""

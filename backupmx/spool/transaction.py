@@ -36,6 +36,9 @@ class Tables:
     lane: lmdb._Database
     count: lmdb._Database
     unfinished: lmdb._Database
+    recipient: lmdb._Database
+    listed: lmdb._Database
+    roll: lmdb._Database
 
 
 class Transaction:
