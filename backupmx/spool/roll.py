@@ -136,7 +136,7 @@ class LmdbRoll:
             for key in news:
                 # until it is adopted, an entry of today's list stays one
                 raw = work.txn.get(key, db=work.tables.listed)
-                now = lists.adopted.number.to_bytes(4) if lists.adopted and raw and _is_of(raw, lists.adopted) else mine
+                now = lists.adopted.number.to_bytes(4) if lists.adopted and raw and _is_of(bytes(raw), lists.adopted) else mine
                 work.txn.put(key, now + mine, db=work.tables.listed)
 
         await self._writer.do(command)
