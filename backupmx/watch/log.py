@@ -15,6 +15,8 @@ import structlog
 
 Format = Literal["text", "json"]
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]*")
+_processors: list[structlog.typing.Processor] = []
+"""Changed in place: a logger that was used before the fork keeps it."""
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("backupmx")
 
 
@@ -24,14 +26,15 @@ def set_up(form: Format, process: str) -> None:
     render: Any = structlog.processors.JSONRenderer()
     if form == "text":
         render = _logfmt
+    _processors[:] = [
+        _of(process),
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(),
+        render,
+    ]
     structlog.configure(
-        processors=[
-            _of(process),
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(),
-            render,
-        ],
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -85,11 +88,6 @@ def stopping() -> None:
     _log.info("stopping")
 
 
-def not_yet(what: str) -> None:
-    """A valid setting that changes nothing in this version."""
-    _log.warning("not yet", setting=what)
-
-
 def too_few_files(allowed: int, connections: int) -> None:
     """The system allows a worker fewer open files than there may be connections."""
     _log.warning("too few files", allowed=allowed, max_connections=connections)
@@ -125,10 +123,19 @@ def trouble(where: str, error: BaseException) -> None:
 # What comes in
 
 
+def _shortened(recipients: Sequence[str]) -> str:
+    return ",".join(recipients[:10]) + (f",… ({len(recipients)} in all)" if len(recipients) > 10 else "")
+
+
 def accepted(id: str, client: str, helo: str, sender: str, recipients: Sequence[str], size: int, tls: str | None) -> None:
     """A message is durable, and its `250` is on the way."""
-    shown = ",".join(recipients[:10]) + (f",… ({len(recipients)} in all)" if len(recipients) > 10 else "")
-    _log.info("accepted", id=id, client=client, helo=helo, sender=sender, to=shown, size=size, tls=tls)
+    to = _shortened(recipients)
+    _log.info("accepted", id=id, client=client, helo=helo, sender=sender, to=to, size=size, tls=tls)
+
+
+def relayed(id: str, client: str, sender: str, recipients: Sequence[str], size: int, reply: str) -> None:
+    """The primary took a message while its client was still there."""
+    _log.info("relayed", id=id, client=client, sender=sender, to=_shortened(recipients), size=size, reply=reply)
 
 
 def refused(client: str, reason: str, reply: str, detail: str = "") -> None:
@@ -175,6 +182,11 @@ def primary_down(route: str, error: str) -> None:
     _log.warning("primary down", route=route, error=error)
 
 
+def primary_defers(route: str, reply: str) -> None:
+    """A primary answers 4xx to everything: it is tried, but its word is not relied upon."""
+    _log.warning("primary defers", route=route, reply=reply)
+
+
 def route_kept(domain: str, error: str) -> None:
     """A domain's route cannot be looked up; the last good addresses stay in use."""
     _log.warning("route kept", domain=domain, error=error)
@@ -192,3 +204,8 @@ def admin_did(verb: str, by: str, ids: Sequence[str], why: str) -> None:
     """An admin acted on messages."""
     for message in ids:
         _log.info("admin", verb=verb, by=by, id=message, why=why)
+
+
+def recipients_changed(verb: str, by: str, domain: str, entries: int) -> None:
+    """An admin changed what is known of a domain's recipients."""
+    _log.info("admin", verb=verb, by=by, domain=domain, entries=entries)

@@ -57,3 +57,6 @@ def test_whatever_a_stranger_says_stays_one_value_of_one_printable_line(
 def test_each_line_tells_which_process_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     say("json", "a@sender.test")
     assert json.loads(capsys.readouterr().err)["process"] == "edge0"
+    log.set_up("json", "edge1")  # as a child does after the fork
+    log.stopping()
+    assert json.loads(capsys.readouterr().err)["process"] == "edge1"
