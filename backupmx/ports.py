@@ -39,6 +39,10 @@ class Intake(Protocol):
 class Spool(Protocol):
     """Holds mail: accept, lease, settle, and an admin's verbs. Each verb is one durable transaction."""
 
+    @property
+    def roll(self) -> "Roll":
+        """What is known of recipients."""
+
     def room(self) -> int:
         """Octets that may still be accepted; 0 means `452 4.3.1`. Cheap enough for each MAIL."""
 
@@ -146,6 +150,12 @@ class Roll(Protocol):
     def counts(self, domain: str, since: int) -> tuple[int, int]:
         """The sums from that day on."""
 
+    async def count_return(self, domain: str, network: str, times: int) -> None:
+        """So many more recipients were taken from a network that cannot reach the primary."""
+
+    def returns(self, domain: str) -> Mapping[str, int]:
+        """By network, a thousand at most."""
+
     def clock(self, domain: str) -> int:
         """The primary's clock, as it was last kept."""
 
@@ -172,6 +182,10 @@ class Handover(Protocol):
     async def recipient(self, recipient: Recipient) -> Reply | None:
         """The primary's own word; None when the line broke or time ran out: it can be asked nothing any more."""
 
+    @property
+    def refuses_sender(self) -> bool:
+        """Whether it said no to MAIL: that is its word for every recipient, and tells nothing of any of them."""
+
     async def write(self, content: bytes) -> None:
         """The next octets of content; returns when the primary has taken most of them."""
 
@@ -192,11 +206,14 @@ class Primaries(Protocol):
     def reachable(self, domain: str) -> bool:
         """Whether it is worth the try."""
 
-    def route(self, domain: str) -> str:
-        """The name of its route."""
+    async def route(self, domain: str) -> str:
+        """The name of its route; empty when there is none."""
 
     async def hand_over(self, domain: str, envelope: Envelope, size: int) -> Handover | None:
         """Begin a transaction; the envelope may have no recipients yet. None when nobody can be reached now."""
 
-    async def verify(self, domain: str, local: str) -> Reply | None:
-        """What the primary says to this recipient of a message from the null sender; None when it says nothing of it."""
+    def cut(self) -> None:
+        """End all handovers: they have no word to say any more."""
+
+    async def verify(self, domain: str, locals_: Sequence[str]) -> Sequence[Reply] | None:
+        """What the primary says to these recipients of a message from the null sender; None when it says nothing of them."""

@@ -59,11 +59,12 @@ def of(learned: Learned | None, everybody: Learned | None, clock: int) -> Belief
     """What follows from what is kept of an address and of its whole domain."""
     if learned is not None and learned.word is Word.KNOWN and clock - learned.at < KNOWN_FOR:
         return Belief.KNOWN if clock - learned.at < REFRESH_AFTER else Belief.REFRESH
+    gone = learned is not None and learned.word is Word.GONE
+    if gone and learned is not None and clock - learned.at < GONE_FOR:
+        return Belief.GONE
     if everybody is not None and everybody.word is Word.KNOWN and clock - everybody.at < CATCH_ALL_FOR:
         return Belief.KNOWN
-    if learned is not None and learned.word is Word.GONE:
-        return Belief.GONE if clock - learned.at < GONE_FOR else Belief.STALE_GONE
-    return Belief.UNKNOWN
+    return Belief.STALE_GONE if gone else Belief.UNKNOWN
 
 
 def worth_learning(old: Learned | None, new: Learned) -> bool:

@@ -7,11 +7,14 @@ Does not know: who speaks, and what becomes of an outcome.
 import re
 from enum import StrEnum
 
+from backupmx.core.belief import Word
 from backupmx.core.outcome import Deferred, Delivered, Failed, Reply
 
 TEXT_LIMIT = 500
 """Characters of a reply that are kept."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)", re.ASCII)
+_NOBODY = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.2.1"})
+"""Addressing, and a mailbox that is disabled (RFC 3463 sections 3.2 and 3.3)."""
 _MAILBOX_OR_SIZE = ("5.2.", "5.3.4")
 
 LOOP = Reply(554, "5.4.6 too many Received fields: the message goes round in a loop")
@@ -48,6 +51,23 @@ def judge(place: Place, reply: Reply) -> type[Delivered] | type[Deferred] | type
     if place is Place.RCPT and reply.code == 552 and not reply.text.startswith(_MAILBOX_OR_SIZE):
         return Deferred  # "too many recipients", as RFC 821 had it (RFC 5321 section 4.5.3.1.10)
     return Failed
+
+
+def teaches(reply: Reply) -> Word | None:
+    """What a reply to RCPT says of the address itself; None when it may speak of us, of the sender, or of this moment."""
+    if reply.positive:
+        return Word.KNOWN
+    if not reply.permanent:
+        return None
+    if _ENHANCED.match(reply.text):
+        return Word.GONE if names_nobody(reply) else None
+    return Word.GONE if reply.code in (550, 551, 553) else None
+
+
+def names_nobody(reply: Reply) -> bool:
+    """Whether it says in so many words that there is no such address, whatever it answers."""
+    enhanced = _ENHANCED.match(reply.text)
+    return reply.permanent and enhanced is not None and enhanced[0] in _NOBODY
 
 
 def broken(place: Place, timed_out: bool) -> type[Deferred] | None:

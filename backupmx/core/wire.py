@@ -9,29 +9,51 @@ from collections.abc import Iterable, Iterator
 END = b".\r\n"
 
 
-def data(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Content in pieces of any length → what goes over the wire, the final dot included in the last piece.
+class Stuffer:
+    """Fed with content in pieces of any length; hands out what goes over the wire.
 
     What the spool holds goes through as it is. Should it hold a bare LF all the same, it becomes CRLF; a bare CR or a NUL becomes
     a space, since on the wire some servers would take either for something else (I6).
     """
-    fresh = True  # at the start of a line
-    back = b""  # kept for the next piece: a CR at the end, so that CRLF is never cut in two
-    ready = b""
-    for piece in pieces:
-        whole = back + piece if back else piece
-        back = b"\r" if whole.endswith(b"\r") else b""
-        if back:
+
+    __slots__ = ("_back", "_fresh")
+
+    def __init__(self) -> None:
+        self._fresh = True
+        """At the start of a line."""
+        self._back = b""
+        """Kept for the next piece: a CR at the end, so that CRLF is never cut in two."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """The next octets."""
+        whole = self._back + piece if self._back else piece
+        self._back = b"\r" if whole.endswith(b"\r") else b""
+        if self._back:
             whole = whole[:-1]
         if not whole:
-            continue
-        if ready:
-            yield ready
-        ready = _stuffed(_clean(whole), fresh)
-        fresh = ready.endswith(b"\r\n")
-    if back:
-        ready, fresh = ready + b" ", False
-    yield ready + (END if fresh else b"\r\n" + END)
+            return b""
+        ready = _stuffed(_clean(whole), self._fresh)
+        self._fresh = ready.endswith(b"\r\n")
+        return ready
+
+    def end(self) -> bytes:
+        """The last ones, with the dot."""
+        if self._back:
+            return b" \r\n" + END
+        return END if self._fresh else b"\r\n" + END
+
+
+def data(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """All of a content; the final dot is in the last piece."""
+    stuffer = Stuffer()
+    ready = b""
+    for piece in pieces:
+        fed = stuffer.feed(piece)
+        if fed:
+            if ready:
+                yield ready
+            ready = fed
+    yield ready + stuffer.end()
 
 
 def _clean(piece: bytes) -> bytes:

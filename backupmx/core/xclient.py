@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
+from backupmx.core import message
+
 OFFER = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"
 _KNOWN = frozenset(OFFER.split()[1:])
 _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})*")
@@ -57,3 +59,19 @@ def _decoded(value: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if text.isprintable() else None
+
+
+_UNSAID = re.compile(r"[^A-Za-z0-9._:\[\]-]")
+_LONGEST_HELO = 255
+
+
+def helo(client: message.Client) -> str:
+    """What the client called itself, reduced to what no program can take for more (I7)."""
+    return _UNSAID.sub("-", client.helo)[:_LONGEST_HELO] or "unknown"
+
+
+def introduction(client: message.Client) -> bytes:
+    """XCLIENT on behalf of a client. Its name is left open: the peer looks it up, or does without."""
+    address = f"IPV6:{client.address}" if ":" in client.address else client.address
+    protocol = "ESMTP" if client.esmtp else "SMTP"
+    return f"XCLIENT NAME=[UNAVAILABLE] ADDR={address} PROTO={protocol} HELO={helo(client)}\r\n".encode("ascii")

@@ -26,6 +26,8 @@ class Carried:
     """What it means for the connection and its route."""
 
     delivered: bool = False
+    deferred: Reply | None = None
+    """What the primary said, when it was 4xx to everybody."""
     broken: Reply | None = None
     """Why the connection is of no more use."""
     again: bool = False
@@ -87,7 +89,9 @@ class Carrier:
             outcomes |= report.outcomes
             if report.broken:
                 return Carried(broken=report.broken)
-        return Carried(delivered=any(isinstance(outcome, Delivered) for outcome in outcomes.values()))
+        delivered = any(isinstance(outcome, Delivered) for outcome in outcomes.values())
+        put_off = [outcome.reply for outcome in outcomes.values() if isinstance(outcome, Deferred)]
+        return Carried(delivered, put_off[0] if len(put_off) == len(outcomes) and put_off else None)
 
     async def _settle(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
         before, self._settling = self._settling, asyncio.create_task(self._close(lease, outcomes))

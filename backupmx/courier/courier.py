@@ -5,7 +5,7 @@ Does not know: how a lane does its work.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -15,10 +15,12 @@ from backupmx.config import Endpoint, Settings
 from backupmx.core import judge
 from backupmx.core.status import DomainView, Primary, PrimaryState
 from backupmx.courier.alarm import Alarm, Timer, loop_timer
+from backupmx.courier.board import Board
 from backupmx.courier.client import Dialler
+from backupmx.courier.clocks import Clocks
 from backupmx.courier.health import Health
 from backupmx.courier.lane import Lane, Office
-from backupmx.courier.ledger import Ledger
+from backupmx.courier.ledger import Learn, Ledger
 from backupmx.courier.resolver import Resolver
 from backupmx.courier.routes import Nowhere, Route, Routes
 from backupmx.courier.transaction import Patience
@@ -27,29 +29,46 @@ from backupmx.watch import log
 
 GRACE = timedelta(seconds=20)
 SWEEP_MINUTES = 1
+CLOCK_MINUTES = 1
+KEEP_MINUTES = 10
+"""Few writes: a card lives for years."""
 PATIENCE = Patience()
+
+
+Chore = Callable[[], Awaitable[None]]
 
 
 class Courier:
     """Gives back what the spool holds, from `run` until `stop`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root names each of them
         self,
         settings: Settings,
         spool: Spool,
         clock: Clock,
         *,
+        board: Board | None = None,
+        learn: Learn | None = None,
+        chores: Sequence[tuple[Chore, int]] = (),
         timer: Timer = loop_timer,
         patience: Patience = PATIENCE,
         routes: Routes | None = None,
     ) -> None:
+        """`board` is where others read how the primaries are; `learn` is told what they say of recipients.
+
+        `chores` are done beside ours, every so many minutes.
+        """
         self._settings = settings
+        self._others = chores
         self._spool = spool
         self._clock = clock
         self._timer = timer
         self._routes = routes or Routes(settings, Resolver(settings.dns.nameservers))
-        self._ledger = Ledger(settings, spool, clock, timer)
-        self._office = Office(settings.delivery, self._ledger, Dialler(settings.hostname, patience), clock, timer)
+        self._ledger = Ledger(settings, spool, clock, timer, learn)
+        domains = tuple(settings.domains)
+        self._clocks = Clocks(domains, spool.roll, board or Board(domains), clock())
+        dialler = Dialler(settings.hostname, patience)
+        self._office = Office(settings.delivery, self._ledger, dialler, clock, timer, self._changed)
         self._lanes: dict[tuple[Endpoint, ...], Lane] = {}
         """By their hosts: domains with the same primary share its health and its one probe."""
         self._lane_of: dict[str, Lane] = {}
@@ -68,14 +87,11 @@ class Courier:
         chores = AsyncIOScheduler(timezone=UTC)
         try:
             await self._spool.reclaim(self._ledger.owner, self._clock())
-            chores.add_job(
-                self._sweep,
-                IntervalTrigger(minutes=SWEEP_MINUTES, timezone=UTC),
-                next_run_time=datetime.now(UTC),
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
+            self._add(chores, self._sweep, SWEEP_MINUTES)
+            self._add(chores, self._tick, CLOCK_MINUTES)
+            self._add(chores, self._keep, KEEP_MINUTES)
+            for chore, minutes in self._others:
+                self._add(chores, chore, minutes)
             chores.start()
             async with asyncio.TaskGroup() as lanes:
                 following = [lanes.create_task(self._follow(domain, lanes)) for domain in self._settings.domains]
@@ -93,7 +109,18 @@ class Courier:
                 chores.shutdown(wait=False)
             for task in self._chores:
                 task.cancel()
+            await self._keep()
             self._stopped.set()
+
+    def _add(self, chores: AsyncIOScheduler, chore: Chore, minutes: int) -> None:
+        chores.add_job(
+            chore,
+            IntervalTrigger(minutes=minutes, timezone=UTC),
+            next_run_time=datetime.now(UTC),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
 
     async def stop(self, grace: timedelta = GRACE) -> None:
         """Begin nothing new; return once what is in flight is settled, or was cut off after `grace`.
@@ -122,6 +149,18 @@ class Courier:
             task = asyncio.create_task(self._hurry(domain, lane))
             self._chores.add(task)
             task.add_done_callback(self._chores.discard)
+
+    def told(self, what: str, domain: str) -> None:
+        """An edge worker had to do with a primary: `lost`, `well` or `deferring`. Cheap."""
+        lane = self._lane_of.get(domain)
+        if lane is None:
+            return
+        if what == "lost":
+            lane.lost()
+        elif what == "well":
+            lane.well()
+        elif what == "deferring":
+            lane.defers("4xx to everything")
 
     async def _hurry(self, domain: str, lane: Lane) -> None:
         try:
@@ -180,7 +219,11 @@ class Courier:
             self._nowhere.pop(domain, None)
             self._lane_of[domain] = lane
             lane.domains.append(domain)
+            self._changed(lane)
             lane.ring()
+
+    def _changed(self, lane: Lane) -> None:
+        self._clocks.change(dict.fromkeys(lane.domains, lane.health.accepting), self._clock())
 
     def _leave(self, domain: str, lane: Lane) -> None:
         lane.domains.remove(domain)
@@ -195,7 +238,18 @@ class Courier:
         now = self._clock()
         if health.failed(now, why):
             log.primary_down(domain, why)
+            self._clocks.change({domain: PrimaryState.DOWN}, now)
         health.probing(now)
+
+    async def _tick(self) -> None:
+        self._clocks.tick(self._clock())
+
+    async def _keep(self) -> None:
+        self._clocks.tick(self._clock())
+        try:
+            await self._clocks.keep()
+        except Exception as error:  # noqa: BLE001 - the next time will do
+            log.trouble("clocks", error)
 
     async def _sweep(self) -> None:
         """The end of the holding window, for each domain."""

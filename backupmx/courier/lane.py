@@ -6,6 +6,7 @@ Does not know: how a route is found, how SMTP is spoken, and what a reply means.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +28,8 @@ from backupmx.watch import log
 LEASES_PER_CONNECTION = 25
 MOST_LEASES = 500
 """The bounded window of active work on an unbounded queue (I5)."""
+DEFERRALS = 10
+"""Messages in a row, all of whose recipients a primary puts off, after which it counts as one that does so with everything."""
 PAUSE_S = 1.0
 """After trouble of our own, before the next turn."""
 SHORTEST_WAIT_S = 0.05
@@ -41,6 +44,8 @@ class Office:
     dialler: Dialler
     clock: Clock
     timer: Timer
+    changed: Callable[["Lane"], None]
+    """Told when what is known of a primary is another."""
 
 
 class Lane:
@@ -59,6 +64,8 @@ class Lane:
         self._carriers: dict[Carrier, asyncio.Task[None]] = {}
         self._carrying = 0
         self._low = 0
+        self._put_off = 0
+        """Messages in a row that the primary deferred."""
         self._probe_task: asyncio.Task[None] | None = None
         self._stopping = False
         self._fatal: SpoolUnusable | None = None
@@ -200,6 +207,31 @@ class Lane:
             self._trouble(str(carried.broken))
         else:
             self._answered(carried.delivered)
+            self._weigh(carried)
+
+    def _weigh(self, carried: Carried) -> None:
+        """Whether it answers 4xx to everything: then it is tried, and nobody else is to rely on it."""
+        self._put_off = self._put_off + 1 if carried.deferred else 0
+        if self._put_off >= DEFERRALS and carried.deferred:
+            self.defers(str(carried.deferred))
+        elif not carried.deferred and self.health.relented():
+            self._office.changed(self)
+
+    def defers(self, words: str) -> None:
+        """It answers 4xx to everything, as somebody saw."""
+        if self.health.up and self.health.deferred(words):
+            log.primary_defers(self.name, words)
+            self._office.changed(self)
+
+    def lost(self) -> None:
+        """Somebody's line to it broke: look at once."""
+        if self.health.up:
+            self.health.hurry()
+            self.ring()
+
+    def well(self) -> None:
+        """Somebody had its word just now."""
+        self._answered(delivered=False)
 
     async def _connect(self) -> Connection | None:
         found = await self._office.dialler.dial(self.addresses)
@@ -217,20 +249,28 @@ class Lane:
 
         One that is up is asked as well when no mail told for an interval how it is: "up" on the page has to be true.
         """
-        began = self._office.clock()
-        self.health.probing(began)
+        answers = self.health.answers
+        self.health.probing(self._office.clock())
         try:
             found = await self._office.dialler.dial(self.addresses)
             if isinstance(found, Connection):
                 self._answered(delivered=False)
+                if self.health.deferring:
+                    await self._ask_again(found)
                 await found.quit()
-            elif self.health.answered_at is None or self.health.answered_at < began:
+            elif self.health.answers == answers:
                 self._down(str(found))
         except Exception as error:  # noqa: BLE001 - the next probe comes (I9)
             log.trouble(f"probe of {self.name}", error)
         finally:
             self._probe_task = None
             self.ring()
+
+    async def _ask_again(self, connection: Connection) -> None:
+        """Whether it still answers 4xx to everything: a greeting alone does not tell."""
+        said = await connection.verify([f"postmaster@{self.domains[0]}"]) if self.domains else None
+        if said and said[0].code // 100 in (2, 5) and self.health.relented():
+            self._office.changed(self)
 
     def _answered(self, delivered: bool) -> None:
         before = self.health.primary
@@ -239,6 +279,8 @@ class Lane:
             self._ramp.reset()
             was_down = before.state is PrimaryState.DOWN and before.since
             log.primary_up(self.name, now - before.since if was_down and before.since else None)
+            self._put_off = 0
+            self._office.changed(self)
             self.ring()
         if delivered:
             self._ramp.success()
@@ -247,10 +289,12 @@ class Lane:
     def _trouble(self, error: str, fatal: bool = False) -> None:
         self._ramp.trouble()
         if fatal or self._ramp.exhausted:
-            self._down(error)
+            self._down(error, certain=self._ramp.exhausted)
 
-    def _down(self, error: str) -> None:
-        if self.health.failed(self._office.clock(), error):
+    def _down(self, error: str, *, certain: bool = False) -> None:
+        if self.health.failed(self._office.clock(), error, certain=certain):
             log.primary_down(self.name, error)
-        self._pool.abort()
+            self._office.changed(self)
+        if not self.health.up:
+            self._pool.abort()
         self.ring()

@@ -4,7 +4,7 @@ Knows: the spool's settle, the retry times.
 Does not know: how outcomes came about.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -25,13 +25,16 @@ STALE = timedelta(seconds=2)
 """A lease that is older is looked at again: an admin may have acted meanwhile."""
 BATCH = 200
 FULL_PAUSE_S = 1.0
+Learn = Callable[[str, str, Reply], None]
+"""Told a domain, a local part, and what its primary said of it."""
 _NAMES = {Delivered: "delivered", Deferred: "deferred", Failed: "failed"}
 
 
 class Ledger:
     """What is known of leased messages before and after the primary is asked."""
 
-    def __init__(self, settings: Settings, spool: Spool, clock: Clock, timer: Timer) -> None:
+    def __init__(self, settings: Settings, spool: Spool, clock: Clock, timer: Timer, learn: Learn | None = None) -> None:
+        self._learn = learn
         self._delivery = settings.delivery
         self._windows = {name: domain.holding_window for name, domain in settings.domains.items()}
         self._spool = spool
@@ -139,6 +142,9 @@ class Ledger:
     def _tell(self, lease: Lease, address: str, outcome: Outcome, now: datetime, due: datetime) -> None:
         id, reply = lease.message.id, str(outcome.reply)
         self._attempts(lease.domain, _NAMES[type(outcome)]).inc()
+        # whoever gets the content exists; a no may be one to the content, unless it says more
+        if self._learn and (isinstance(outcome, Delivered) or (outcome.host and judge.names_nobody(outcome.reply))):
+            self._learn(lease.domain, address.rpartition("@")[0], outcome.reply)
         if isinstance(outcome, Delivered):
             delay = now - lease.message.arrived
             metrics.DELAY_SECONDS.observe(delay.total_seconds())

@@ -4,7 +4,6 @@ Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers
 Does not know: what a reply means (core's judge does), where the content comes from, and what becomes of the outcomes.
 """
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from backupmx.core import judge, wire
 from backupmx.core.judge import Place
 from backupmx.core.message import Message
 from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome, Reply
+from backupmx.courier import commands
+from backupmx.courier.commands import Peer
 from backupmx.courier.line import Line, Malformed
 
 SLOWEST_OCTETS_PER_S = 2**14
 """What a primary may need for a large message after the dot, on top of the time for any message."""
-
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,6 @@ class Parcel:
     """At most a hundred of the message's."""
     time_left: float
     """Seconds until somebody else may carry it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The server at the other end, and what it offers."""
-
-    host: str
-    tls: str | None
-    offers: frozenset[str]
-    """EHLO keywords, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +73,6 @@ class Transaction:
         self._patience = patience
         self._message = parcel.message
         self._ends = time.monotonic() + parcel.time_left
-        self._utf8 = "smtputf8" in peer.offers
         self._ahead = "pipelining" in peer.offers
         self._outcomes: dict[str, Outcome] = {}
         self._recipients = [address for address in parcel.recipients if self._sendable(address)]
@@ -128,7 +116,7 @@ class Transaction:
 
     async def _envelope(self) -> None:
         """MAIL, RCPT, DATA; ends at Place.DATA when the primary waits for the content, at another place when it does not."""
-        mail = self._mail()
+        mail = commands.mail(self._message.envelope, self._message.size, self._recipients, self._peer)
         recipients = dict(self._rcpts())
         if self._ahead:
             self._line.send(b"".join((mail, *recipients.values(), b"DATA\r\n")), replies=len(recipients) + 2)
@@ -197,43 +185,17 @@ class Transaction:
             seconds = self._patience.data if self._place is Place.DATA else self._patience.command
         return min(seconds, self._ends - time.monotonic())
 
-    def _mail(self) -> bytes:
-        envelope = self._message.envelope
-        parts = [f"MAIL FROM:<{envelope.sender}>"]
-        if "size" in self._peer.offers:
-            parts.append(f"SIZE={self._message.size}")
-        if envelope.eight_bit and "8bitmime" in self._peer.offers:
-            parts.append("BODY=8BITMIME")
-        if self._utf8 and (envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *self._recipients)))):
-            parts.append("SMTPUTF8")
-        if envelope.requires_tls:
-            parts.append("REQUIRETLS")
-        if "dsn" in self._peer.offers:
-            parts += [f"{key}={value}" for key, value in (("RET", envelope.ret), ("ENVID", envelope.envid)) if value]
-        return (" ".join(parts) + "\r\n").encode()
-
     def _rcpts(self) -> Iterator[tuple[str, bytes]]:
-        """Each recipient's command; wishes for notices go along where they are understood (RFC 3461 section 5.2.1)."""
-        wishes = {each.address: each for each in self._message.envelope.recipients if each.notify or each.orcpt}
+        whole = {recipient.address: recipient for recipient in self._message.envelope.recipients}
         for address in self._recipients:
-            parts = [f"RCPT TO:<{address}>"]
-            if (wish := wishes.get(address)) and "dsn" in self._peer.offers:
-                parts += [f"{key}={value}" for key, value in (("NOTIFY", wish.notify), ("ORCPT", wish.orcpt)) if value]
-            yield address, (" ".join(parts) + "\r\n").encode()
+            yield address, commands.rcpt(whole[address], self._peer)
 
     def _sendable(self, address: str) -> bool:
         """Whether a command can carry the address; if not, its outcome is known without asking."""
-        if self._message.envelope.requires_tls and not (self._peer.tls and "requiretls" in self._peer.offers):
-            self._settle((address,), Deferred, judge.NO_REQUIRETLS)
-            return False
-        for each in (self._message.envelope.sender, address):
-            if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):
-                self._settle((address,), Failed, judge.UNSENDABLE)
-                return False
-            if not (each.isascii() or self._utf8):
-                self._settle((address,), Deferred, judge.NO_SMTPUTF8)
-                return False
-        return True
+        obstacle = commands.obstacle(self._message.envelope, address, self._peer)
+        if obstacle is not None:
+            self._settle((address,), *obstacle)
+        return obstacle is None
 
     def _open(self) -> list[str]:
         return [address for address in self._recipients if address not in self._outcomes]

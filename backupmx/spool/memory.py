@@ -18,6 +18,7 @@ from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
 from backupmx.errors import MessageDamaged, SpoolFull
 from backupmx.spool import keys, states
 from backupmx.spool.intake import CHUNK
+from backupmx.spool.memory_roll import MemoryRoll
 
 
 class MemoryIntake:
@@ -63,6 +64,7 @@ class MemorySpool:
         self.messages: dict[MessageId, Message] = {}
         self.contents: dict[MessageId, bytes] = {}
         self.capacity = capacity
+        self.roll = MemoryRoll()
 
     def room(self) -> int:
         """See `ports.Spool`."""

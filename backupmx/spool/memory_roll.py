@@ -19,6 +19,7 @@ class MemoryRoll:
         self._entries: dict[tuple[str, int], set[str]] = {}
         self._days: dict[tuple[str, int], tuple[int, int]] = {}
         self._clocks: dict[str, int] = {}
+        self._returns: dict[str, dict[str, int]] = {}
 
     def recall(self, domain: str, local: str) -> Learned | None:
         """See `ports.Roll`."""
@@ -99,6 +100,15 @@ class MemoryRoll:
         """See `ports.Roll`."""
         days = [counted for (name, day), counted in self._days.items() if name == domain and day >= since]
         return sum(day[0] for day in days), sum(day[1] for day in days)
+
+    async def count_return(self, domain: str, network: str, times: int) -> None:
+        """See `ports.Roll`."""
+        returns = self._returns.setdefault(domain, {})
+        returns[network] = returns.get(network, 0) + times
+
+    def returns(self, domain: str) -> Mapping[str, int]:
+        """See `ports.Roll`."""
+        return dict(self._returns.get(domain, {}))
 
     def clock(self, domain: str) -> int:
         """See `ports.Roll`."""

@@ -6,7 +6,9 @@ Does not know: how long to believe what it keeps, and who said it.
 A list comes in parts under a number of its own, and counts once it is adopted; entries with another number are nobody's.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import lmdb
 import msgspec
@@ -18,6 +20,7 @@ from backupmx.spool.writer import Writer
 
 LONGEST_KEY = 511
 """LMDB's own limit: nobody's address is as long."""
+MOST_NETWORKS = 1000
 SWEEP = 2000
 """Entries that one transaction looks at: others wait for the writer meanwhile."""
 _learned = msgspec.msgpack.Decoder(Learned).decode
@@ -143,7 +146,8 @@ class LmdbRoll:
 
     async def close_list(self, domain: str, number: int, most_lost: float) -> Lists:
         """See `ports.Roll`."""
-        entries, kept = await self._compare(domain, number)
+        # in a thread: a long list takes seconds
+        entries, kept = await asyncio.to_thread(self._compare, domain, number)
 
         def command(work: Transaction) -> Lists:
             lists = _read_lists(work.txn, work.tables, domain)
@@ -176,7 +180,7 @@ class LmdbRoll:
             await self._drop_others(domain, lists.adopted.number)
         return lists
 
-    async def _compare(self, domain: str, number: int) -> tuple[int, int]:
+    def _compare(self, domain: str, number: int) -> tuple[int, int]:
         """Entries of the new list, and how many of them are in today's."""
         mine = number.to_bytes(4)
         entries = kept = 0
@@ -226,12 +230,10 @@ class LmdbRoll:
                 if number >= limit:
                     break
                 found[local] = Entry(local, _learned(raw), listed=False)
-            for number, (local, raw) in enumerate(_walk(txn, self._tables.listed, domain, after)):
-                if number >= limit:
-                    break
-                if _is_of(raw, adopted):
-                    old = found.get(local)
-                    found[local] = Entry(local, old.learned if old else None, listed=True)
+            today = (local for local, raw in _walk(txn, self._tables.listed, domain, after) if _is_of(raw, adopted))
+            for local in islice(today, limit):
+                old = found.get(local)
+                found[local] = Entry(local, old.learned if old else None, listed=True)
         return tuple(found[local] for local in sorted(found, key=str.encode)[:limit])
 
     # How often an answer was there
@@ -254,6 +256,22 @@ class LmdbRoll:
         with self._env.begin() as txn:
             days = _days(txn, self._tables, domain, since, 99_999_999)
         return sum(day[1] for day in days), sum(day[2] for day in days)
+
+    async def count_return(self, domain: str, network: str, times: int) -> None:
+        """See `ports.Roll`."""
+
+        def command(work: Transaction) -> None:
+            returns = _read_returns(work.txn, work.tables, domain)
+            if network in returns or len(returns) < MOST_NETWORKS:
+                returns[network] = returns.get(network, 0) + times
+                work.txn.put(_meta(domain, "returns"), _encode(returns), db=work.tables.roll)
+
+        await self._writer.do(command)
+
+    def returns(self, domain: str) -> Mapping[str, int]:
+        """See `ports.Roll`."""
+        with self._env.begin() as txn:
+            return _read_returns(txn, self._tables, domain)
 
     # The primary's clock
 
@@ -278,6 +296,11 @@ def _meta(domain: str, what: str) -> bytes:
 
 def _number(raw: bytes | memoryview | None) -> int:
     return int(msgspec.msgpack.decode(raw)) if raw else 0
+
+
+def _read_returns(txn: lmdb.Transaction, tables: Tables, domain: str) -> dict[str, int]:
+    raw = txn.get(_meta(domain, "returns"), db=tables.roll)
+    return msgspec.msgpack.decode(raw, type=dict[str, int]) if raw else {}
 
 
 def _known(what: Learned | None) -> int:

@@ -12,6 +12,7 @@ from backupmx.config import Settings
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
+from backupmx.courier.board import Board
 from backupmx.courier.courier import Courier
 from backupmx.courier.transaction import Patience
 from backupmx.ports import Spool
@@ -111,7 +112,8 @@ class House:
     def __init__(self, spool: Any, settings: Settings, time: Time, patience: Patience) -> None:
         self.spool = spool
         self.time = time
-        self.courier = Courier(settings, spool, time.clock, timer=time.timer, patience=patience)
+        self.board = Board(tuple(settings.domains))
+        self.courier = Courier(settings, spool, time.clock, board=self.board, timer=time.timer, patience=patience)
 
     def said(self, id: MessageId, address: str = "user@example.com") -> str:
         """The last words that the spool has for a recipient."""

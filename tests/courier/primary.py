@@ -11,6 +11,8 @@ DROP = "drop"
 """Close the connection without a word."""
 SILENCE = "silence"
 """Never answer."""
+TAKEN_BUT = "taken, but "
+"""Before one of these two, at DOT: the message is the primary's, and the client is never told."""
 EXTENSIONS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
 
@@ -51,6 +53,10 @@ class ScriptedPrimary:
         self.port = 0
         self.received: list[Received] = []
         self.commands: list[str] = []
+        self.heard: list[tuple[int, str]] = []
+        """The same, each with the number of its connection."""
+        self.ends = 0
+        """Contents that came to their end, answered or not."""
         self.verbs: Counter[str] = Counter()
         self.connections = 0
         self.open = 0
@@ -67,7 +73,10 @@ class ScriptedPrimary:
         self._server: asyncio.Server | None = None
 
     def on(self, verb: str, reply: str, having: str = "", times: float = float("inf")) -> Self:
-        """Add a rule; the first that fits is followed. CONNECT is the greeting, DOT the end of data, BODY the middle of it."""
+        """Add a rule; the first that fits is followed. CONNECT is the greeting, DOT the end of data, BODY the middle of it.
+
+        HANDSHAKE is what follows the 220 to STARTTLS. After a reply at BODY the content is read to its end, and nothing more is said.
+        """
         self._rules.append(Rule(verb, reply, having, times))
         return self
 
@@ -129,6 +138,7 @@ class ScriptedPrimary:
             line = (await reader.readuntil(b"\r\n")).decode("utf-8", "surrogateescape").rstrip("\r\n")
             verb = line.partition(" ")[0].upper()
             self.commands.append(line)
+            self.heard.append((session.number, line))
             self.verbs[verb] += 1
             code = await self._say(writer, verb, line, self._usual(verb, session))
             if verb == "MAIL":
@@ -139,6 +149,7 @@ class ScriptedPrimary:
                 await self._data(session, reader, writer)
             elif verb == "STARTTLS" and code.startswith("2"):
                 assert self.tls
+                await self._say(writer, "HANDSHAKE", "", "")
                 await writer.start_tls(self.tls)
                 session.tls = True
             elif verb == "QUIT":
@@ -153,27 +164,29 @@ class ScriptedPrimary:
             return "503 5.5.1 need MAIL"
         if verb == "DATA":
             return "354 go on" if session.rcpts else "554 5.5.1 no valid recipients"
-        return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on"}.get(verb, "250 2.0.0 fine")
+        return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on", "XCLIENT": "220 primary.test ESMTP"}.get(verb, "250 2.0.0 fine")
 
     async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = []
+        said = ""
         if self.hold_body:
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             await self.hold_body.wait()
             writer.transport.resume_reading()  # type: ignore[attr-defined]
         while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
             if not lines:
-                await self._say(writer, "BODY", "", "")
+                said = await self._say(writer, "BODY", "", "")
             lines.append(line.removeprefix(b"."))
+        self.ends += 1
         await self.gate.wait()
         self.most_open_at.append(self.open)
+        if said:
+            return
         content = b"".join(lines)
         code = self._reply("DOT", content.decode("utf-8", "replace"), "250 2.0.0 taken")
-        if code.startswith("2") or code == "taken, but " + DROP:
+        if code.startswith(("2", TAKEN_BUT)):
             self.received.append(Received(session.mail, session.rcpts, content, session.number))
-        if code == "taken, but " + DROP:
-            raise ConnectionError
-        await self._write(writer, code)
+        await self._write(writer, code.removeprefix(TAKEN_BUT))
 
     def _reply(self, verb: str, text: str, usual: str) -> str:
         for rule in self._rules:

@@ -212,3 +212,99 @@ async def test_a_silent_greeting_is_down() -> None:
     ):
         await until(lambda: at.primary() == "down")
         assert "no answer in time" in str(at.courier.views()["example.com"].primary.last_error)
+
+
+async def test_one_lost_packet_changes_nothing() -> None:
+    """A single failure is looked into at once; only the second one in a row means down."""
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
+        await until(lambda: at.primary() == "up" and primary.verbs["QUIT"] == 1)
+        primary.on("CONNECT", DROP, times=1)
+        await at.time.advance(31)
+        await until(lambda: primary.verbs["QUIT"] == 2)
+        assert primary.connections == 3
+        assert at.courier.views()["example.com"].primary.since == START
+        assert at.board.state("example.com") is PrimaryState.UP
+
+
+async def test_a_worker_that_lost_its_line_has_the_primary_looked_at_at_once() -> None:
+    """No need to wait for an interval: the others are told as soon as it is certain."""
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        await primary.stop()
+        at.courier.told("lost", "example.com")
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN)
+        assert at.time.now == START
+        at.courier.told("lost", "example.com")  # what is known already is no reason to knock again
+        at.courier.told("lost", "elsewhere.test")
+        before = primary.connections
+        await breathe()
+        assert primary.connections == before
+        await primary.start()
+        await at.time.advance(31)
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+
+
+async def test_who_answers_4xx_to_everything_is_tried_but_not_relied_upon() -> None:
+    """The page says up, mail is tried; but nobody waits for its word until it says something else."""
+    async with (
+        ScriptedPrimary().on("RCPT", "451 4.3.0 no database") as primary,
+        house(settings([f"127.0.0.1:{primary.port}"], max_connections_per_route=1)) as at,
+    ):
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        for _ in range(9):
+            await put(at.spool)
+        at.courier.wake()
+        await until(lambda: primary.verbs["RCPT"] == 9)
+        await breathe()
+        assert at.board.state("example.com") is PrimaryState.UP
+        last = await put(at.spool)
+        at.courier.wake()
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN)
+        assert at.primary() == "up"
+        await until(lambda: at.said(last))
+        await at.time.advance(31)  # it greets, and that is not enough
+        await until(lambda: "RCPT TO:<postmaster@example.com>" in primary.commands)
+        await breathe()
+        assert at.board.state("example.com") is PrimaryState.DOWN
+        primary.forget()
+        await at.time.advance(31)
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        await at.time.advance(300)
+        await until(at.empty)
+
+
+async def test_what_workers_saw_counts_as_well() -> None:
+    """`deferring` from a worker, as from our own deliveries; `well` from a worker spares a probe."""
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP and primary.verbs["QUIT"] == 1)
+        at.courier.told("deferring", "example.com")
+        assert at.board.state("example.com") is PrimaryState.DOWN
+        await at.time.advance(31)
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        await until(lambda: primary.verbs["QUIT"] == 2)
+        await at.time.advance(25)
+        at.courier.told("well", "example.com")
+        await at.time.advance(25)
+        assert primary.connections == 2
+
+
+async def test_the_clock_of_a_primary_stands_still_while_it_is_down() -> None:
+    """What is known of recipients does not grow old in an outage; over a restart it is kept."""
+    hour = 3600
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"], probe_interval="1h")) as at:
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        await at.time.advance(hour / 2)
+        await primary.stop()
+        at.courier.told("lost", "example.com")
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN)
+        assert at.board.clock("example.com") == hour / 2
+        await at.time.advance(60 * 24 * hour)
+        assert at.board.clock("example.com") == hour / 2
+        await primary.start()
+        await at.time.advance(hour + 1)
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        spool = at.spool
+    kept = spool.roll.clock("example.com")
+    assert hour / 2 <= kept <= hour * 1.5 + 1
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"]), spool) as at:
+        assert at.board.clock("example.com") == kept

@@ -145,6 +145,14 @@ async def test_days_are_counted_and_summed(roll: Roll) -> None:
     assert roll.counts(OTHER, 0) == (0, 0)
 
 
+async def test_networks_that_reach_only_us_are_counted(roll: Roll) -> None:
+    await roll.count_return(OURS, "192.0.2.0/24", 2)
+    await roll.count_return(OURS, "192.0.2.0/24", 1)
+    await roll.count_return(OURS, "2001:db8::/64", 1)
+    assert roll.returns(OURS) == {"192.0.2.0/24": 3, "2001:db8::/64": 1}
+    assert roll.returns(OTHER) == {}
+
+
 async def test_clocks_are_kept(roll: Roll) -> None:
     await roll.set_clocks({OURS: 12, OTHER: 13})
     assert (roll.clock(OURS), roll.clock(OTHER), roll.clock("else.test")) == (12, 13, 0)

@@ -1,0 +1,61 @@
+"""MAIL and RCPT as they are said to a primary, with the parameters that it offers to understand.
+
+Knows: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689), RET, ENVID, NOTIFY, ORCPT (RFC 3461).
+Does not know: when they are said, and what is answered.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backupmx.core import judge
+from backupmx.core.message import Envelope, Recipient
+from backupmx.core.outcome import Deferred, Failed, Reply
+
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The server at the other end, and what it offers."""
+
+    host: str
+    tls: str | None
+    offers: frozenset[str]
+    """EHLO keywords, in lower case."""
+
+
+def mail(envelope: Envelope, size: int, addresses: Sequence[str], peer: Peer) -> bytes:
+    """For these recipients; `size` 0 is not told."""
+    parts = [f"MAIL FROM:<{envelope.sender}>"]
+    if size and "size" in peer.offers:
+        parts.append(f"SIZE={size}")
+    if envelope.eight_bit and "8bitmime" in peer.offers:
+        parts.append("BODY=8BITMIME")
+    if "smtputf8" in peer.offers and (envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *addresses)))):
+        parts.append("SMTPUTF8")
+    if envelope.requires_tls:
+        parts.append("REQUIRETLS")
+    if "dsn" in peer.offers:
+        parts += [f"{key}={value}" for key, value in (("RET", envelope.ret), ("ENVID", envelope.envid)) if value]
+    return (" ".join(parts) + "\r\n").encode()
+
+
+def rcpt(recipient: Recipient, peer: Peer) -> bytes:
+    """One recipient."""
+    parts = [f"RCPT TO:<{recipient.address}>"]
+    if "dsn" in peer.offers:
+        parts += [f"{key}={value}" for key, value in (("NOTIFY", recipient.notify), ("ORCPT", recipient.orcpt)) if value]
+    return (" ".join(parts) + "\r\n").encode()
+
+
+def obstacle(envelope: Envelope, address: str, peer: Peer) -> tuple[type[Deferred | Failed], Reply] | None:
+    """What comes of a recipient whom no command can carry to this peer."""
+    if envelope.requires_tls and not (peer.tls and "requiretls" in peer.offers):
+        return Deferred, judge.NO_REQUIRETLS
+    for each in (envelope.sender, address):
+        if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):
+            return Failed, judge.UNSENDABLE
+        if not (each.isascii() or "smtputf8" in peer.offers):
+            return Deferred, judge.NO_SMTPUTF8
+    return None
