@@ -20,7 +20,11 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.watch"},
         {"aiosmtpd", "uuid_utils", "cryptography"},
     ),
-    "backupmx.admission": (TYPES | {"backupmx.admission"}, set()),
+    "backupmx.admission": (TYPES | {"backupmx.admission", "backupmx.recipients"}, set()),
+    "backupmx.recipients": (
+        TYPES | {"backupmx.recipients", "backupmx.courier.client", "backupmx.watch"},
+        {"ldap3", "msgspec"},
+    ),
     "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec", "xxhash"}),
     "backupmx.courier": (TYPES | {"backupmx.courier", "backupmx.watch"}, {"aiosmtplib", "dns", "apscheduler"}),
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
@@ -53,6 +57,7 @@ STARTERS = {
     "backupmx/cli/web.py": {"webui"},
     "backupmx/cli/demo.py": {"backupmx.demo"},
     "backupmx/cli/spool.py": {"backupmx.app"},
+    "backupmx/cli/roster.py": {"backupmx.recipients.ldap"},
 }
 
 

@@ -5,32 +5,15 @@ Does not know: which addresses exist there.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from backupmx.admission.verdict import Refuse, Take
 from backupmx.core import notation
 from backupmx.core.message import Recipient
 from backupmx.core.path import Mailbox
-from backupmx.core.replies import RELAYING_DENIED, Answer
+from backupmx.core.replies import RELAYING_DENIED
 
 RELAY_SIGNS = frozenset("%!@")
 """Old ways to say "and from there to": a primary that trusts us might go along with them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """The recipient may come in."""
-
-    recipient: Recipient
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """It may not, and this is said."""
-
-    answer: Answer
-
-
-Verdict = Take | Refuse
 
 
 class Domains:
@@ -39,7 +22,7 @@ class Domains:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = dict.fromkeys(names)
 
-    def judge(self, mailbox: Mailbox) -> Verdict:
+    def judge(self, mailbox: Mailbox) -> Take | Refuse:
         """One recipient."""
         domain = mailbox.domain.lower()
         if domain not in self._names:
@@ -55,7 +38,7 @@ class Domains:
         """The domain itself, in A-labels, if it is one of ours."""
         return domain if domain in self._names else None
 
-    def postmaster(self) -> Verdict:
+    def postmaster(self) -> Take:
         """`RCPT TO:<postmaster>` without a domain is the first domain's (RFC 5321 section 4.5.1)."""
         first = next(iter(self._names))
         return Take(Recipient(f"postmaster@{first}", first))

@@ -4,10 +4,12 @@ Knows: names, codes, enhanced codes, words.
 Does not know: when each is given.
 """
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from backupmx.core.ids import MessageId
+from backupmx.core.outcome import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ TOO_MANY_ERRORS = Answer("too_many_errors", 421, "4.7.0", "Too many errors")
 TIMEOUT = Answer("timeout", 421, "4.4.2", "Time-out")
 TOO_SLOW = Answer("too_slow", 421, "4.4.2", "Too slow")
 TROUBLE = Answer("trouble", 451, "4.3.0", "Trouble on our side, try again later")
+UNVERIFIED_RECIPIENT = Answer(
+    "unverified_recipient", 450, "4.1.1", "Cannot verify this recipient now, try again later"
+)
+USE_PRIMARY = Answer("use_primary", 450, "4.3.2", "The primary server is up: use it")
+HARVESTING = Answer("harvesting", 450, "4.7.1", "Too many unknown recipients, try again later")
 NO_SPACE = Answer("no_space", 452, "4.3.1", "No space to hold mail, try again later")
 TOO_MANY_RECIPIENTS = Answer("too_many_recipients", 452, "4.5.3", "Too many recipients, send the rest separately")
 TLS_UNAVAILABLE = Answer("tls_unavailable", 454, "4.7.0", "TLS is not available")
@@ -80,11 +87,33 @@ TALKED_BEFORE_TLS = Answer("talked_before_tls", 554, "5.5.0", "Wait for our repl
 NOT_SMTP = Answer("not_smtp", 554, "5.5.0", "This is SMTP")
 BAD_PROXY = Answer("bad_proxy", 554, "5.5.0", "Not a PROXY header")
 OUT_OF_TURN = Answer("out_of_turn", 554, "5.5.0", "Wait for our replies: pipelining begins after EHLO, and ends with DATA")
+UNKNOWN_RECIPIENT = Answer("unknown_recipient", 550, "5.1.1", "No such recipient")
 RELAYING_DENIED = Answer("relaying_denied", 550, "5.7.1", "Relaying denied: not a domain of ours")
 AMBIGUOUS_END = Answer("ambiguous_end", 550, "5.5.2", "Only <CR><LF>.<CR><LF> ends data")
 TOO_BIG = Answer("too_big", 552, "5.3.4", "Message too big")
 
 TABLE = tuple(value for value in dict(globals()).values() if isinstance(value, Answer))
+
+
+_CONTROL = re.compile(r"[^ -~]")
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3}) +")
+LONGEST_WORDS = 400
+"""Characters of a primary's reply that are passed on; a line has 512 octets (RFC 5321 section 4.5.3.1.5)."""
+_CLASSES = {2: "relayed", 4: "primary_defers", 5: "primary_refuses"}
+
+
+def of_primary(reply: Reply) -> Answer:
+    """A primary's own words, passed on to the sender (I7: in printable ASCII)."""
+    text = _CONTROL.sub("?", reply.text)
+    enhanced = _ENHANCED.match(text)
+    fits = enhanced is not None and enhanced[1].startswith(f"{reply.code // 100}.")
+    words = text[enhanced.end() :] if enhanced else text
+    return Answer(
+        _CLASSES[reply.code // 100],
+        reply.code,
+        enhanced[1] if enhanced and fits else f"{reply.code // 100}.0.0",
+        words[:LONGEST_WORDS].strip() or "said the primary",
+    )
 
 
 def greeting(hostname: str) -> bytes:

@@ -14,10 +14,11 @@ import uuid_utils
 from backupmx.core import ids, replies
 from backupmx.core.data import ChunkReader, DataReader
 from backupmx.core.message import Envelope
+from backupmx.core.outcome import Reply
 from backupmx.core.received import received
 from backupmx.core.replies import Answer
 from backupmx.errors import SpoolFull
-from backupmx.ports import Clock, Spool
+from backupmx.ports import Clock, Handover, Spool
 from backupmx.watch import log
 
 SHARE = 256 * 1024
@@ -40,6 +41,8 @@ class Dock:
     """Octets in memory now."""
     accepted: int = 0
     """Messages since the counters were told last: once a second, not once a message."""
+    relayed: int = 0
+    """Messages that the primary took in the session, counted likewise."""
     accepted_octets: int = 0
 
     @property
@@ -51,15 +54,31 @@ class Dock:
 class Arrival:
     """From 354, or the first BDAT, to the reply to the end of the content."""
 
-    __slots__ = ("_arrived", "_dock", "_envelope", "_intake", "_parts", "_refusal", "_size", "_waiting", "id", "reader")
+    __slots__ = (
+        "_arrived",
+        "_dock",
+        "_envelope",
+        "_handover",
+        "_intake",
+        "_parts",
+        "_refusal",
+        "_size",
+        "_waiting",
+        "id",
+        "reader",
+    )
 
-    def __init__(self, dock: Dock, envelope: Envelope, reader: DataReader | ChunkReader) -> None:
+    def __init__(
+        self, dock: Dock, envelope: Envelope, reader: DataReader | ChunkReader, handover: Handover | None = None
+    ) -> None:
+        """With a `handover` the primary gets the content as it comes, and has the last word."""
         self.id = ids.encode(uuid_utils.uuid7().bytes)
         self.reader = reader
         self._dock = dock
         self._envelope = envelope
         self._arrived = dock.clock()
         self._intake = dock.spool.intake(self.id)
+        self._handover = handover
         self._parts: list[bytes] = []
         self._waiting = 0
         self._size = 0
@@ -101,8 +120,11 @@ class Arrival:
         """Hand over what waits in memory. Trouble is remembered for the reply."""
         if self._refusal is not None:
             return
+        content = self._drop()
         try:
-            await self._intake.write(self._drop())
+            await self._intake.write(content)
+            if self._handover is not None:
+                await self._handover.write(content)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again (I9)
             self._refusal = _answer_to(error)
 
@@ -114,6 +136,10 @@ class Arrival:
     async def finish(self) -> Answer:
         """Make it durable, and say what to reply; 250 only when it is (I1)."""
         await self.store()
+        if self._handover is not None and self._refusal is None:
+            reply = await self._handover.finish()
+            if reply is not None:
+                return await self._relayed(reply)
         if self._refusal is None:
             try:
                 await self._intake.commit(self._envelope, self._arrived)
@@ -129,6 +155,18 @@ class Arrival:
             log.trouble("accepted", error)
         return answer
 
+    async def _relayed(self, reply: Reply) -> Answer:
+        """The primary has spoken: what it took is its own, what it refused is nobody's."""
+        await self.abandon()
+        answer = replies.of_primary(reply)
+        if reply.positive:
+            self._dock.relayed += 1
+            self._dock.accepted_octets += self._size
+            envelope = self._envelope
+            addresses = [recipient.address for recipient in envelope.recipients]
+            log.relayed(self.id, envelope.client.address, envelope.sender, addresses, self._size, str(reply))
+        return answer
+
     def _tell(self) -> None:
         self._dock.wake()
         envelope = self._envelope
@@ -141,6 +179,8 @@ class Arrival:
     async def abandon(self) -> None:
         """The client is gone, or the message was refused."""
         self._drop()
+        if self._handover is not None:
+            self._handover.abandon()
         try:
             await self._intake.abandon()
         except Exception as error:  # noqa: BLE001 - what is left over is invisible, and swept at the next start

@@ -185,6 +185,7 @@ class Connection(SMTP):
         self._house.left(self)
         if self._arrival is not None and not busy:
             self._abandon(self._arrival)
+        self._dialogue.reset()
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it gets no more of them."""
@@ -272,6 +273,7 @@ class Connection(SMTP):
 
     def _hang_up(self, last_words: bytes) -> None:
         self._mode, self._input = Mode.ENDED, b""
+        self._dialogue.reset()
         if self._arrival is not None:
             self._abandon(self._arrival)
         self._patience.linger(self.loop.time())

@@ -10,7 +10,8 @@ from backupmx.core import notation, replies, xclient
 from backupmx.core.message import Client, Envelope
 from backupmx.core.replies import Answer
 from backupmx.edge.terms import Chunk, Terms, Turn
-from backupmx.edge.transaction import Transaction
+from backupmx.edge.transaction import Asking, Transaction
+from backupmx.ports import Handover
 from backupmx.watch import log
 
 LONGEST_LINE = 2048
@@ -25,7 +26,19 @@ _NO_CHUNK = Chunk(0, last=False, refusal=None)
 class Dialogue:
     """One client's conversation; begins anew after STARTTLS (RFC 3207 section 4.2) and XCLIENT."""
 
-    __slots__ = ("_address", "_helo", "_refusals", "_terms", "_tls", "_transaction", "_trusted", "chunk", "errors", "new_client")
+    __slots__ = (
+        "_address",
+        "_awaited",
+        "_helo",
+        "_refusals",
+        "_terms",
+        "_tls",
+        "_transaction",
+        "_trusted",
+        "chunk",
+        "errors",
+        "new_client",
+    )
 
     def __init__(self, terms: Terms, address: str, *, tls: str | None = None, trusted: bool = False) -> None:
         self._terms = terms
@@ -36,6 +49,7 @@ class Dialogue:
         self._helo: tuple[str, bool] | None = None
         self._transaction = Transaction(terms)
         self._refusals = 0
+        self._awaited: tuple[Asking, bytes] | None = None
         self.errors = 0
         self.chunk = _NO_CHUNK
         """What BDAT announced, after `Turn.CHUNK`."""
@@ -44,6 +58,9 @@ class Dialogue:
 
     def reset(self) -> None:
         """Forget the transaction."""
+        if self._awaited is not None:
+            self._awaited[0].close()
+            self._awaited = None
         self._transaction.reset()
 
     def introduce(self, helo: tuple[str, bool] | None) -> None:
@@ -53,8 +70,14 @@ class Dialogue:
     def envelope(self) -> Envelope:
         """The finished transaction; reset follows."""
         assert self._helo is not None
-        helo, esmtp = self._helo
-        return self._transaction.envelope(Client(self._address, helo, esmtp, self._tls))
+        return self._transaction.envelope(self._client(self._helo))
+
+    def handover(self) -> Handover | None:
+        """The primary that takes the content at once, if one does."""
+        return self._transaction.handover()
+
+    def _client(self, helo: tuple[str, bool]) -> Client:
+        return Client(self._address, *helo, self._tls)
 
     @property
     def pipelining(self) -> bool:
@@ -145,7 +168,21 @@ class Dialogue:
     def _rcpt(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if self._helo is None:
             return self._no(replies.HELLO_FIRST), None
-        return self._say(self._transaction.rcpt(rest, esmtp=self._helo[1]), rest), None
+        answer = self._transaction.rcpt(rest, esmtp=self._helo[1], client=self._client(self._helo))
+        if isinstance(answer, Answer):
+            return self._say(answer, rest), None
+        self._awaited = (answer, rest)
+        return b"", Turn.ASK
+
+    async def answer(self) -> bytes:
+        """The reply that takes a while, after `Turn.ASK`."""
+        assert self._awaited is not None
+        (answer, about), self._awaited = self._awaited, None
+        try:
+            return self._say(await answer, about)
+        except Exception as error:  # noqa: BLE001 - as in `hear`
+            log.trouble("recipient", error)
+            return self._no(replies.TROUBLE)
 
     def _data(self, rest: bytes) -> tuple[bytes, Turn | None]:
         # also when refused: what a client sent behind it blindly is content, and must not be heard as commands

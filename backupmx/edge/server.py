@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from socket import socket
 
-from backupmx.admission.domains import Domains
+from backupmx.admission.admission import Admission
 from backupmx.config import Smtp
 from backupmx.core import replies
 from backupmx.core.replies import Answer
@@ -43,7 +43,7 @@ class Edge:
         settings: Smtp,
         hostname: str,
         spool: Spool,
-        admission: Domains,
+        admission: Admission,
         tally: Row,
         clock: Clock,
         wake: Callable[[], None],
@@ -106,6 +106,7 @@ class Edge:
         for session in list(self._sessions):
             session.stop()
         await self._until(lambda: not any(session.in_data for session in self._sessions), grace.total_seconds())
+        self._terms.admission.cut()
         for session in list(self._sessions):
             session.close()
         await self._until(lambda: not self._sessions, CLOSING_S)
@@ -175,11 +176,13 @@ class Edge:
         metrics.CONNECTIONS.set(len(self._sessions))
         _TAKEN.inc(self._taken)
         _ACCEPTED.inc(dock.accepted)
+        _RELAYED.inc(dock.relayed)
         metrics.RECEIVED_BYTES.inc(dock.accepted_octets)
-        self._taken = dock.accepted = dock.accepted_octets = 0
+        self._taken = dock.accepted = dock.relayed = dock.accepted_octets = 0
 
 
 _TAKEN = metrics.CONNECTIONS_TOTAL.labels("taken")
+_RELAYED = metrics.MESSAGES_TOTAL.labels("relayed", "")
 _ACCEPTED = metrics.MESSAGES_TOTAL.labels("accepted", "")
 _TURNED_AWAY = metrics.CONNECTIONS_TOTAL.labels("refused")
 

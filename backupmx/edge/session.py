@@ -54,6 +54,18 @@ class Session(Connection):
             self._introduced()
         elif turn is Turn.CHUNK:
             self._open_chunk()
+        elif turn is Turn.ASK:
+            self._mode = Mode.BUSY
+            self._house.begin(self._ask())
+
+    async def _ask(self) -> None:
+        """Somebody is asked about a recipient; what comes meanwhile waits."""
+        reply = await self._dialogue.answer()
+        if self._mode is Mode.ENDED:
+            self._dialogue.reset()
+        else:
+            self._patience.command(self.loop.time())
+            self._go_on(reply)
 
     def _introduced(self) -> None:
         client = self._dialogue.new_client
@@ -69,7 +81,7 @@ class Session(Connection):
         if self._arrival is not None:
             self._abandon(self._arrival)  # of an earlier transaction, by chunks
         try:
-            self._arrival = Arrival(self._house.dock, self._dialogue.envelope(), DataReader())
+            self._arrival = Arrival(self._house.dock, self._dialogue.envelope(), DataReader(), self._dialogue.handover())
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told to come again (I9)
             log.trouble("data", error)
             self._dialogue.reset()
@@ -85,7 +97,8 @@ class Session(Connection):
             self._arrival = Swallowed(self._house.dock, chunk.refusal)
         elif self._arrival is None:
             try:
-                self._arrival = Arrival(self._house.dock, self._dialogue.envelope(), ChunkReader())
+                envelope, handover = self._dialogue.envelope(), self._dialogue.handover()
+                self._arrival = Arrival(self._house.dock, envelope, ChunkReader(), handover)
                 self._chunks_of = self._dialogue.chunked
             except Exception as error:  # noqa: BLE001 - as above
                 log.trouble("bdat", error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from backupmx.admission.domains import Domains
+from backupmx.admission.admission import Admission
 from backupmx.core.replies import Answer
 
 
@@ -23,7 +23,7 @@ class Terms:
     """Transactions in one connection."""
     max_errors: int
     tls_offered: bool
-    admission: Domains
+    admission: Admission
     room: Callable[[], int]
     refused: Callable[[str, Answer, str], None]
     """Told of each refusal: the client's address, the reply, and what it is about."""
@@ -43,6 +43,8 @@ class Turn(Enum):
     """Nothing may follow before the client has the reply."""
     OVER = 6
     """The reply was the last."""
+    ASK = 8
+    """The reply takes a while: `Dialogue.answer` has it."""
     CLIENT = 7
     """XCLIENT said who the client really is: the conversation begins anew."""
 

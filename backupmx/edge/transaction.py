@@ -1,35 +1,48 @@
 """One mail transaction as MAIL, RCPT, DATA and BDAT build it up (RFC 5321 section 3.3, RFC 3030).
 
-Knows: the order of these commands, their arguments, admission.
+Knows: the order of these commands, their arguments, admission, the transaction with a primary that goes along.
 Does not know: the other commands, sockets, content.
 """
 
+import asyncio
 import re
+from collections.abc import Coroutine
+from typing import Any
 
-from backupmx.admission.domains import Refuse
+from backupmx.admission.verdict import Ask, Refuse, Take, Verdict
 from backupmx.core import parameters, path, replies
 from backupmx.core.message import NULL_SENDER, Client, Envelope, Recipient
 from backupmx.core.parameters import MailWish
 from backupmx.core.replies import Answer
 from backupmx.edge.terms import Chunk, Terms
+from backupmx.ports import Handover
 
 _BDAT = re.compile(rb" *([0-9]{1,15})(?: +(LAST))? *", re.IGNORECASE)
 _NO_WISH = MailWish()
+Asking = Coroutine[Any, Any, Answer]
+"""A reply that takes a while."""
 
 
 class Transaction:
     """Takes one command at a time and says what is to be replied."""
 
-    __slots__ = ("_chunks", "_recipients", "_sender", "_terms", "_wish", "begun")
+    __slots__ = ("_asked", "_chunks", "_handover", "_recipients", "_sender", "_terms", "_wish", "begun")
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self.begun = 0
         """How many there were in this connection."""
+        self._handover: Handover | None = None
         self.reset()
 
     def reset(self) -> None:
         """Forget what was said."""
+        if self._handover is not None:
+            self._handover.abandon()
+        self._handover = None
+        """The transaction with a primary that is asked for its own word."""
+        self._asked = 0
+        """Recipients that it took."""
         self._sender: str | None = None
         self._recipients: dict[str, Recipient] = {}
         """By local part and configured domain: who is named twice is one recipient."""
@@ -52,6 +65,14 @@ class Transaction:
         assert self._sender is not None
         wish, recipients = self._wish, tuple(self._recipients.values())
         return Envelope(self._sender, recipients, client, wish.eight_bit, wish.smtputf8, wish.requires_tls, wish.ret, wish.envid)
+
+    def handover(self) -> Handover | None:
+        """Who takes the content at once: the primary, if every recipient is its own. Else the spool takes it for all of them."""
+        handover, self._handover = self._handover, None
+        if handover is None or (handover.alive and self._asked == len(self._recipients)):
+            return handover
+        handover.abandon()
+        return None
 
     def mail(self, rest: bytes, *, esmtp: bool, tls: bool) -> Answer:
         """MAIL, with all that follows the verb."""
@@ -82,7 +103,7 @@ class Transaction:
             return replies.NO_SPACE
         return replies.TOO_MANY_MESSAGES if self.begun >= terms.max_messages else None
 
-    def rcpt(self, rest: bytes, *, esmtp: bool) -> Answer:  # noqa: PLR0911 - one line a refusal
+    def rcpt(self, rest: bytes, *, esmtp: bool, client: Client) -> Answer | Asking:  # noqa: PLR0911 - one line a refusal
         """RCPT, with all that follows the verb."""
         if self._sender is None:
             return replies.BAD_SEQUENCE
@@ -109,7 +130,65 @@ class Transaction:
             return replies.TOO_MANY_RECIPIENTS
         if given.parameters:
             recipient = Recipient(recipient.address, recipient.domain, wish.notify, wish.orcpt)
-        self._recipients[one] = recipient
+        return self._exists(one, recipient, client)
+
+    def _exists(self, one: str, recipient: Recipient, client: Client) -> Answer | Asking:
+        admission = self._terms.admission
+        if admission.shut(client.address):
+            return replies.HARVESTING
+        pause = admission.pause(client.address)
+        if pause or admission.relays(recipient.domain):
+            return self._asking(one, recipient, client, pause)
+        verdict = admission.weigh(recipient, self._sender or NULL_SENDER, client.address)
+        if isinstance(verdict, Ask):
+            return self._asking(one, recipient, client, pause, verdict)
+        return self._settle(one, verdict, client)
+
+    async def _asking(
+        self, one: str, recipient: Recipient, client: Client, pause: float, verdict: Verdict | None = None
+    ) -> Answer:
+        """A recipient about whom somebody must be asked, or a client that has to wait for every answer."""
+        transaction, admission = self.begun, self._terms.admission
+        if pause:
+            await asyncio.sleep(pause)
+        if verdict is None and admission.relays(recipient.domain):
+            verdict = await self._ask_primary(recipient, client)
+        if verdict is None:
+            verdict = admission.weigh(recipient, self._sender or NULL_SENDER, client.address)
+        if isinstance(verdict, Ask):
+            verdict = await verdict.verdict()
+        if self.begun != transaction or self._sender is None:
+            return replies.BAD_SEQUENCE  # the client is gone meanwhile
+        return self._settle(one, verdict, client)
+
+    async def _ask_primary(self, recipient: Recipient, client: Client) -> Take | Refuse | None:
+        """In-session; None when the primary has no word to say. One transaction goes to one primary."""
+        transaction, admission = self.begun, self._terms.admission
+        if self._handover is None:
+            handover = await admission.hand_over(recipient.domain, self.envelope(client), self._wish.size)
+            if handover is None:
+                return None
+            if self.begun != transaction or self._sender is None:
+                handover.abandon()
+                return None
+            self._handover = handover
+        handover = self._handover
+        if handover.route != await admission.route(recipient.domain):
+            return None
+        reply = await handover.recipient(recipient)
+        if reply is None:
+            return None
+        if handover.refuses_sender:
+            return Refuse(replies.of_primary(reply))
+        verdict = admission.heard(recipient, reply, client.address)
+        self._asked += isinstance(verdict, Take)
+        return verdict
+
+    def _settle(self, one: str, verdict: Take | Refuse, client: Client) -> Answer:
+        if isinstance(verdict, Refuse):
+            self._terms.admission.refused(verdict.answer, client.address)
+            return verdict.answer
+        self._recipients[one] = verdict.recipient
         return replies.RECIPIENT_OK
 
     def not_ready(self) -> Answer | None:

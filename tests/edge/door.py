@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from backupmx.admission.domains import Domains
 from backupmx.config import Smtp
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
 from backupmx.ports import Spool
 from backupmx.spool.memory import MemorySpool
+from tests.admission.house import everyone
 
 NOW = datetime(2026, 5, 3, 14, 35, tzinfo=UTC)
 HOSTNAME = "mx2.test"
@@ -62,7 +62,7 @@ async def door(
         settings=settings or Smtp(),
         hostname=HOSTNAME,
         spool=chosen,
-        admission=Domains(("example.com", "xn--bcher-kva.example")),
+        admission=everyone("example.com", "xn--bcher-kva.example"),
         tally=(tally or Tally.make(2)).row(row),
         clock=lambda: NOW,
         wake=lambda: wakes.append(True),

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from backupmx.admission.domains import Domains
 from backupmx.core import replies
 from backupmx.core.message import Envelope
 from backupmx.edge.arrival import SHARE, Dock
@@ -18,6 +17,7 @@ from backupmx.edge.pipe import OUTPUT_LIMIT
 from backupmx.edge.session import Session
 from backupmx.edge.terms import Terms
 from backupmx.spool.memory import MemoryIntake, MemorySpool
+from tests.admission.house import everyone
 from tests.edge.door import HOSTNAME, NOW
 
 REPLY = re.compile(rb"(?:([2-5]\d\d)-[ -~]*\r\n(?:\1-[ -~]*\r\n)*\1 [ -~]*\r\n|[2-5]\d\d [ -~]*\r\n)", re.ASCII)
@@ -137,7 +137,7 @@ class Talk:
             max_messages=1_000_000,
             max_errors=max_errors,
             tls_offered=tls is not None,
-            admission=Domains(("example.com",)),
+            admission=everyone("example.com"),
             room=self.spool.room,
             refused=lambda _client, answer, _about: self.refused.append(answer.name),
             ask=lambda _domain: True,

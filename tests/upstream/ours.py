@@ -17,11 +17,11 @@ import aiosmtpd.controller
 import pytest
 from aiosmtpd.testing.statuscodes import StatusCode
 
-from backupmx.admission.domains import Domains
 from backupmx.config import Smtp
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
 from backupmx.spool.memory import MemorySpool
+from tests.admission.house import everyone
 
 THEIRS = Path(aiosmtpd.controller.__file__).parent
 
@@ -50,7 +50,7 @@ class OurController:
             settings=Smtp(),
             hostname="mx2.test",
             spool=MemorySpool(),
-            admission=Domains(("example.com", "example.org", "example.net")),
+            admission=everyone("example.com", "example.org", "example.net"),
             tally=Tally.make(1).row(0),
             clock=lambda: datetime.now(UTC),
             wake=lambda: None,

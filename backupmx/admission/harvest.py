@@ -1,0 +1,44 @@
+"""Clients that ask for one unknown recipient after the other: they look for addresses, and get fewer and slower answers.
+
+Knows: how many unknown recipients each client named lately.
+Does not know: what time it is, how answers are delayed, and whether an answer was known or asked for: all are treated alike.
+"""
+
+from collections import OrderedDict
+
+from backupmx.admission.returns import network
+
+FEW = 5
+"""Anybody may mistype."""
+MANY = 50
+SLOW_S = 2.0
+FORGIVEN_S = 3600.0
+CLIENTS = 10_000
+"""Remembered at a time; who came first is forgotten first."""
+
+
+class Harvest:
+    """One for each worker."""
+
+    def __init__(self) -> None:
+        self._clients: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def note(self, address: str, now: float) -> None:
+        """This client named somebody who does not exist; `now` in seconds."""
+        client = network(address)
+        self._clients[client] = (self._count(client, now) + 1, now)
+        self._clients.move_to_end(client)
+        if len(self._clients) > CLIENTS:
+            self._clients.popitem(last=False)
+
+    def pause(self, address: str, now: float) -> float:
+        """How many seconds its answers are delayed."""
+        return SLOW_S if self._clients and self._count(network(address), now) > FEW else 0.0
+
+    def shut(self, address: str, now: float) -> bool:
+        """Whether it is told nothing at all."""
+        return bool(self._clients) and self._count(network(address), now) > MANY
+
+    def _count(self, client: str, now: float) -> int:
+        count, last = self._clients.get(client, (0, now))
+        return count if now - last < FORGIVEN_S else 0
