@@ -17,7 +17,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from backupmx.errors import ControlUnavailable
-from webui import api, login, markup, pages
+from webui import api, login, markup, pages, recipients
 from webui.control import Control, Questions
 
 POLICY = (
@@ -63,9 +63,11 @@ def create_app(control: Control) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     questions = Questions(control)
     markup.teach(app)
-    login.install(app, questions)
+    programs = (api.blueprint(questions), recipients.blueprint(questions))
+    login.install(app, questions, programs)
     app.register_blueprint(pages.blueprint(questions))
-    app.register_blueprint(api.blueprint(questions))
+    for doors in programs:
+        app.register_blueprint(doors)
     _assets(app)
     app.register_error_handler(ControlUnavailable, _unaskable)
     app.register_error_handler(TooManyRequests, _too_often)

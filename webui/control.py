@@ -4,25 +4,31 @@ Knows: the questions of the control socket that a page needs.
 Does not know: the socket, HTTP, HTML.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from backupmx.control import handing
 from backupmx.control.protocol import (
     Account,
     AnyAnswer,
+    AnyListing,
     AnyRequest,
+    AnyRow,
     CheckToken,
-    Done,
     GetAccount,
     GetMetrics,
     GetStatus,
+    Key,
     ListQueue,
+    ListRecipients,
+    RecipientRow,
     Refused,
     Row,
     ShowMessage,
     StatusAnswer,
     Text,
 )
+from backupmx.core.roll import Lists
 from backupmx.core.status import Status
 from backupmx.errors import ControlUnavailable
 
@@ -35,6 +41,9 @@ class Control(Protocol):
 
     def listing(self, request: ListQueue) -> Iterator[Row]:
         """Rows, newest first."""
+
+    def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
+        """All rows of one request, and where the next page begins."""
 
 
 class Questions:
@@ -69,13 +78,27 @@ class Questions:
         answer = self._control.ask(GetAccount(name))
         return answer if isinstance(answer, Account) else None
 
-    def knows(self, token: str) -> bool:
-        """Whether this token opens the API."""
-        return isinstance(self._control.ask(CheckToken(token)), Done)
+    def key(self, token: str) -> Key | None:
+        """What this token opens, if it is one."""
+        answer = self._control.ask(CheckToken(token))
+        return answer if isinstance(answer, Key) else None
 
     def listing(self, request: ListQueue) -> Iterator[Row]:
         """Messages, newest first."""
         return self._control.listing(request)
+
+    def recipients(self, request: ListRecipients) -> list[RecipientRow] | None:
+        """What is known of a domain's recipients; None when the domain is none of ours."""
+        page = self._control.page(request)
+        if isinstance(page, Refused):
+            if page.missing:
+                return None
+            raise _misfit(page)
+        return [row for row in page[0] if isinstance(row, RecipientRow)]
+
+    def hand_in(self, domain: str, locals: Iterable[str], by: str) -> Lists | Refused:
+        """Put a domain's whole list in place; the lists that it has then, or why this one does not count."""
+        return handing.hand_in(self._control.ask, domain, locals, by)
 
 
 def _misfit(answer: AnyAnswer) -> ControlUnavailable:

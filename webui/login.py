@@ -12,11 +12,12 @@ import hmac
 import re
 import secrets
 import threading
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, Response, flash, g, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -25,13 +26,17 @@ from flask_wtf import CSRFProtect, FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from backupmx.control.accounts import MEMORY_KIB
+from backupmx.control.accounts import MEMORY_KIB, Scope
 from backupmx.control.protocol import Account
 from backupmx.errors import ControlUnavailable
 from webui.control import Questions
 
 OPEN = {"static", "login.enter", "api.healthz"}
 """What a stranger may ask for."""
+READING = {"GET", "HEAD", "OPTIONS"}
+CHANGING = {Scope.RECIPIENTS: {"recipients.put"}}
+"""What a token may do that does not read."""
+REALM = 'Bearer realm="Backup MX"'
 TRIES = "5 per minute"
 """Failed logins from one address; for IPv6, from one /64."""
 OURS = re.compile(r"/(message/[0-9A-Za-z]{1,26})?", re.ASCII)
@@ -96,13 +101,16 @@ class Login:
             return False
 
 
-def install(app: Flask, questions: Questions) -> None:
-    """Close every door of an application, and put the login beside it."""
+def install(app: Flask, questions: Questions, programs: Iterable[Blueprint]) -> None:
+    """Close every door of an application, and put the login beside it; `programs` are the doors that take no forms."""
     login = Login(questions)
     manager = LoginManager(app)
     manager.session_protection = "strong"
     manager.user_loader(login.again)
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
+    for doors in programs:
+        # what changes something there takes a token, which no other site's page can send
+        csrf.exempt(doors)
     limiter = Limiter(_neighbourhood, app=app, storage_uri="memory://", headers_enabled=False)
     app.session_interface = Sessions()
     app.before_request(lambda: _guard(questions))
@@ -140,22 +148,33 @@ def _guard(questions: Questions) -> ResponseReturnValue | None:
     """Let in who may come in; None lets the request go on."""
     if request.endpoint in OPEN:
         return None
-    program = request.path.startswith(("/api/", "/metrics"))
-    if program and request.authorization:
-        token = request.authorization.token if request.authorization.type == "bearer" else None
-        return None if token and questions.knows(token) else _challenge()
+    if request.path.startswith(("/api/", "/metrics")):
+        return _guard_programs(questions)
     if current_user.is_authenticated:
         return None
-    if program:
-        return _challenge()
     target = url_for("login.enter", next=request.path) if OURS.fullmatch(request.path) else url_for("login.enter")
     if "HX-Request" in request.headers:
         return Response(status=401, headers={"HX-Redirect": target})
     return redirect(target)
 
 
+def _guard_programs(questions: Questions) -> ResponseReturnValue | None:
+    """A token opens what it is for and nothing else; a login reads alone, for other sites' pages can send its cookie."""
+    reads = request.method in READING
+    if not request.authorization:
+        return None if reads and current_user.is_authenticated else _challenge()
+    token = request.authorization.token if request.authorization.type == "bearer" else None
+    key = questions.key(token) if token else None
+    if key is None:
+        return _challenge()
+    g.by = f"token {key.name}"
+    if (reads and key.scope is Scope.READ) or request.endpoint in CHANGING.get(key.scope, ()):
+        return None
+    return {"error": "this token is not for that"}, 403, {"WWW-Authenticate": f'{REALM}, error="insufficient_scope"'}
+
+
 def _challenge() -> ResponseReturnValue:
-    return {"error": "a login or a token is needed"}, 401, {"WWW-Authenticate": 'Bearer realm="Backup MX"'}
+    return {"error": "a login or a token is needed"}, 401, {"WWW-Authenticate": REALM}
 
 
 def _fingerprint(account: Account) -> str:

@@ -10,6 +10,7 @@ from flask import Flask
 from markupsafe import Markup
 
 from backupmx.core import words as common
+from backupmx.core.belief import Acquaintance
 from webui import words
 
 REPLY_LIMIT = 240
@@ -49,8 +50,14 @@ def sender(address: str, limit: int = TEXT_LIMIT) -> Markup:
     return untrusted(address, limit) if address else Markup('<span class="null">&lt;&gt; (a notification)</span>')
 
 
+def acquaintance(known: Acquaintance) -> str:
+    """How well recipients are known, with no break before the per cent."""
+    return common.acquaintance(known).replace(" %", "\u00a0%")
+
+
 def teach(app: Flask) -> None:
     """Let the templates use all this."""
     app.jinja_env.filters.update(untrusted=untrusted, time=time, age=age, left=left, on_clock=on_clock, sender=sender)
     app.jinja_env.filters.update(size=common.size, messages=common.messages)
-    app.jinja_env.globals.update(words=words, sentences=common.sentences)
+    app.jinja_env.globals.update(words=words, sentences=common.sentences, notices=common.notices)
+    app.jinja_env.globals.update(acquaintance=acquaintance, split=common.split)

@@ -28,5 +28,3 @@ def check(network: bool) -> None:
     for name, domain in settings.domains.items():
         primary = ", ".join(map(str, domain.primary)) or "by its MX records"
         show(f"{name}: primary {primary}; holding window {notation.spell_duration(domain.holding_window)}")
-    for line in settings.not_yet:
-        show(line)

@@ -27,6 +27,7 @@ class Root(LazyGroup):
         "queue": "backupmx.cli.queue:queue",
         "mailq": "backupmx.cli.queue:mailq",
         "flush": "backupmx.cli.act:flush",
+        "recipients": "backupmx.cli.recipients:recipients",
         "spool": "backupmx.cli.spool:spool",
         "user": "backupmx.cli.user:user",
         "token": "backupmx.cli.token:token",

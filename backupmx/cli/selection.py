@@ -25,7 +25,9 @@ class Meant:
     yes: bool
 
 
-def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A callback for what an option or argument was given; what cannot be read is a usage error."""
+
     def convert(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
         try:
             return None if value is None else parse(value)
@@ -38,12 +40,12 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 def filters(command: Callable[..., R]) -> Callable[..., R]:
     """The filter options; the command gets them as one `wanted`."""
 
-    @click.option("--domain", callback=_parsed(notation.domain), help="Recipients in this domain.")
+    @click.option("--domain", callback=parsed(notation.domain), help="Recipients in this domain.")
     @click.option("--sender", help="The sender's address, or a part of it.")
     @click.option("--recipient", help="A recipient's address, or a part of it.")
     @click.option("--state", type=click.Choice([state.value for state in State]))
     @click.option(
-        "--older-than", metavar="TIME", callback=_parsed(notation.duration), help='Arrived longer ago than "30m", "5h", "2d".'
+        "--older-than", metavar="TIME", callback=parsed(notation.duration), help='Arrived longer ago than "30m", "5h", "2d".'
     )
     @functools.wraps(command)
     def with_filter(

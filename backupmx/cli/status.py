@@ -80,9 +80,9 @@ def _live(client: "ControlClient") -> None:
         while True:
             try:
                 found = _ask(client)
-                errors = [Text(plain(line)) for line in _errors(found)]
+                rest = [Text(plain(line)) for line in _rest(found)]
                 live.update(
-                    Group(Text(words.sentence(found)), table(COLUMNS, _rows(found), live.console.width), *errors), refresh=True
+                    Group(Text(words.sentence(found)), table(COLUMNS, _rows(found), live.console.width), *rest), refresh=True
                 )
             except ControlUnavailable as error:
                 live.update(Text(plain(str(error)), style="bold red"), refresh=True)
@@ -100,7 +100,7 @@ def _show(found: "Status", as_json: bool) -> None:
     show(words.sentence(found))
     show()
     show_table(COLUMNS, _rows(found))
-    for line in _errors(found):
+    for line in _rest(found):
         show(line)
 
 
@@ -122,7 +122,16 @@ def _rows(found: "Status") -> Iterator[Sequence[str]]:
         )
 
 
-def _errors(found: "Status") -> Iterator[str]:
+def _rest(found: "Status") -> Iterator[str]:
+    """What has no room in the table, each with its domain, and at the end what is to be decided."""
+    from backupmx.core import words  # noqa: PLC0415
+
     for domain in found.domains:
         if domain.primary.last_error:
             yield f"{domain.domain}: {domain.primary.last_error}"
+        if domain.acquaintance:
+            yield f"{domain.domain}: recipients: {words.acquaintance(domain.acquaintance)}"
+        if domain.split:
+            yield f"{domain.domain}: {words.split(domain.split)}"
+    for notice in words.notices(found):
+        yield f"{notice.said} {notice.command}"

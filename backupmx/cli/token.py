@@ -9,6 +9,8 @@ from backupmx.cli.options import config_option, json_option
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.cli.user import accounts
 
+SCOPES = ("read", "recipients")
+
 
 @click.group()
 @config_option
@@ -18,11 +20,14 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("name")
+@click.option("--scope", type=click.Choice(SCOPES), default="read", show_default=True, help="What it opens, and nothing else.")
 @config_option
-def create(name: str) -> None:
+def create(name: str, scope: str) -> None:
     """Make a token, and print it once."""
+    from backupmx.control.accounts import Scope  # noqa: PLC0415
+
     try:
-        made = accounts().create_token(name, datetime.now(UTC))
+        made = accounts().create_token(name, datetime.now(UTC), Scope(scope))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
     if made is None:
@@ -40,9 +45,10 @@ def list_tokens(as_json: bool) -> None:
     tokens = accounts().tokens()
     if as_json:
         for found in tokens:
-            show_json({"name": found.name, "created": found.created})
+            show_json({"name": found.name, "created": found.created, "scope": found.scope})
         return
-    show_table((Column("NAME"), Column("CREATED")), ((found.name, f"{found.created:%Y-%m-%d %H:%M UTC}") for found in tokens))
+    columns = (Column("NAME"), Column("CREATED"), Column("SCOPE"))
+    show_table(columns, ((found.name, f"{found.created:%Y-%m-%d %H:%M UTC}", found.scope.value) for found in tokens))
     if not tokens:
         say("no token yet: backupmx token create NAME")
 

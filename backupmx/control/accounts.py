@@ -35,6 +35,14 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Scope(StrEnum):
+    """What a token opens, and nothing beside it."""
+
+    READ = "read"
+    RECIPIENTS = "recipients"
+    """To put a domain's list of recipients in place: for the primary itself, which need read nothing."""
+
+
 class User(Struct, frozen=True):
     """One who may sign in."""
 
@@ -43,12 +51,14 @@ class User(Struct, frozen=True):
     password_hash: str
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, omit_defaults=True):
     """One key to the API; the token itself is not kept."""
 
     name: str
     created: datetime
     sha256: str
+    scope: Scope = Scope.READ
+    """Not in the file for those that read: so it was before there were others."""
 
 
 class _File(Struct, frozen=True):
@@ -96,14 +106,14 @@ class Accounts:
         """All tokens, oldest first."""
         return self._read().tokens
 
-    def create_token(self, name: str, now: datetime) -> str | None:
+    def create_token(self, name: str, now: datetime, scope: Scope = Scope.READ) -> str | None:
         """A new token, to be shown once; None when the name is taken. Raises ValueError for a bad name."""
         _check(name)
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         with self._changing() as (content, write):
             if any(known.name == name for known in content.tokens):
                 return None
-            write(msgspec.structs.replace(content, tokens=(*content.tokens, Token(name, now, _digest(token)))))
+            write(msgspec.structs.replace(content, tokens=(*content.tokens, Token(name, now, _digest(token), scope))))
         return token
 
     def revoke_token(self, name: str) -> bool:

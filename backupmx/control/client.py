@@ -14,13 +14,32 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from backupmx.control.protocol import AnyAnswer, AnyRequest, Done, ListQueue, Row
+from backupmx.control.protocol import (
+    AnyAnswer,
+    AnyListing,
+    AnyRequest,
+    AnyRow,
+    ApproveList,
+    BeginList,
+    CloseList,
+    Done,
+    Enlist,
+    ListQueue,
+    ListRecipients,
+    RecipientRow,
+    Refused,
+    Row,
+    VerifyRecipient,
+)
 from backupmx.errors import ControlUnavailable
 
 PAGE = 200
 """Rows held in memory while they are handed out."""
 TIMEOUT_S = 60.0
 """For each answer: an admin's verb on a thousand messages takes a slow card a while."""
+SLOW = (VerifyRecipient, BeginList, Enlist, CloseList, ApproveList)
+SLOW_S = 120.0
+"""For these, whoever asks: a primary takes its time, and a list of a million addresses does."""
 
 
 class ControlClient:
@@ -37,30 +56,40 @@ class ControlClient:
 
     def listing(self, request: ListQueue) -> Iterator[Row]:
         """Rows, newest first, asked for page by page: who reads them slowly holds no connection. Raises ControlUnavailable."""
+        return (row for row in self._all(request) if isinstance(row, Row))
+
+    def recipients(self, request: ListRecipients) -> Iterator[RecipientRow]:
+        """Rows in the order of their local parts, asked for in the same way. Raises ControlUnavailable."""
+        return (row for row in self._all(request) if isinstance(row, RecipientRow))
+
+    def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
+        """All rows of one request, and where the next page begins. Raises ControlUnavailable."""
+        rows: list[AnyRow] = []
+        with self._asked(request) as answers:
+            while isinstance(answer := self._next(answers), Row | RecipientRow):
+                rows.append(answer)
+        if isinstance(answer, Done):
+            return rows, answer.after
+        return answer if isinstance(answer, Refused) else Refused(("an answer that fits no listing",))
+
+    def _all(self, request: AnyListing) -> Iterator[AnyRow]:
         left = request.limit or sys.maxsize
         while left:
-            rows, after = self._page(structs.replace(request, limit=min(PAGE, left)))
+            page = self.page(structs.replace(request, limit=min(PAGE, left)))
+            if isinstance(page, Refused):
+                raise ControlUnavailable("; ".join(page.problems))
+            rows, after = page
             yield from rows
             if after is None:
                 return
             left -= len(rows)
             request = structs.replace(request, after=after)
 
-    def _page(self, request: ListQueue) -> tuple[list[Row], str | None]:
-        rows: list[Row] = []
-        with self._asked(request) as answers:
-            while isinstance(answer := self._next(answers), Row):
-                rows.append(answer)
-        if not isinstance(answer, Done):
-            problems = getattr(answer, "problems", ("an answer that fits no listing",))
-            raise ControlUnavailable(f"{self._path}: {'; '.join(problems)}")
-        return rows, answer.after
-
     @contextmanager
     def _asked(self, request: AnyRequest) -> Iterator[BufferedReader]:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._timeout_s)
+                connection.settimeout(max(self._timeout_s, SLOW_S) if isinstance(request, SLOW) else self._timeout_s)
                 connection.connect(str(self._path))
                 connection.sendall(msgspec.json.encode(request) + b"\n")
                 with connection.makefile("rb") as answers:

@@ -1,4 +1,4 @@
-"""A message as programs read it: one JSON object, the same from the command line and from the HTTP API (I8).
+"""A message or a recipient as programs read it: one JSON object, the same from the command line and from the HTTP API (I8).
 
 Knows: Postfix's names for the parts of a queue entry (postqueue(1), option -j), and ours after them.
 Does not know: who prints it, and where.
@@ -7,7 +7,7 @@ Does not know: who prints it, and where.
 from datetime import datetime
 from typing import Any
 
-from backupmx.control.protocol import Row
+from backupmx.control.protocol import RecipientRow, Row
 from backupmx.core.message import Fate, Message, Progress, State
 
 POSTFIX_QUEUE = {
@@ -39,6 +39,22 @@ def as_object(row: Row) -> dict[str, Any]:
         "last_reply": latest.said if latest else None,
         "tls": message.envelope.client.tls,
     }
+
+
+def as_recipient(row: RecipientRow) -> dict[str, Any]:
+    """One address: `word` is the primary's (known, gone, or null), and `since_s` how old that is on the primary's clock."""
+    return {
+        "address": address(row),
+        "word": row.word,
+        "said": row.said,
+        "since_s": row.since_s,
+        "listed": row.listed,
+    }
+
+
+def address(row: RecipientRow) -> str:
+    """`*@example.com` is everybody by a list, `@example.com` everybody by the primary's own word."""
+    return f"{row.local}@{row.domain}"
 
 
 def undelivered(message: Message) -> tuple[str, ...]:

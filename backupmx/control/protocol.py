@@ -3,7 +3,7 @@
 Knows: every request and its answer, as closed unions.
 Does not know: sockets.
 
-A request is answered by one line, but `ListQueue`, which is answered by one `Row` a message and then `Done`.
+A request is answered by one line, but `ListQueue` and `ListRecipients`, which are answered by a row for each and then `Done`.
 Anything that cannot be done is answered by `Refused`.
 """
 
@@ -12,8 +12,11 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from backupmx.control.accounts import Scope
+from backupmx.core.belief import Word
 from backupmx.core.message import Message
 from backupmx.core.queue import Filter, SpoolStats
+from backupmx.core.roll import Lists
 from backupmx.core.status import Status
 
 
@@ -76,9 +79,62 @@ class GetAccount(Request, frozen=True, tag="account"):
 
 
 class CheckToken(Request, frozen=True, tag="token"):
-    """For the HTTP API; answered by `Done` or `Refused`."""
+    """For the HTTP API; answered by `Key` or `Refused`."""
 
     token: str
+
+
+class ListRecipients(Request, frozen=True, tag="recipients"):
+    """What is known of a domain's recipients, in the order of their local parts; answered by `RecipientRow`s, then `Done`."""
+
+    domain: str
+    after: str | None = None
+    """A local part; None begins with the first, for the empty one means everybody (`core.roll.Entry`)."""
+    limit: int = 0
+
+
+class ForgetRecipients(Request, frozen=True, tag="forget"):
+    """At most 1,000 local parts a request; answered by `Done` with those of which something was known. Lists stay."""
+
+    domain: str
+    locals: tuple[str, ...]
+    by: str
+
+
+class VerifyRecipient(Request, frozen=True, tag="verify"):
+    """Ask the primary now; answered by `Verified`."""
+
+    domain: str
+    local: str
+
+
+class BeginList(Request, frozen=True, tag="begin-list"):
+    """A whole list of a domain's recipients is to come, in the place of one that waits; answered by `ListNumber`."""
+
+    domain: str
+
+
+class Enlist(Request, frozen=True, tag="enlist"):
+    """At most 1,000 local parts of that list; answered by `Done`."""
+
+    domain: str
+    number: int
+    locals: tuple[str, ...]
+
+
+class CloseList(Request, frozen=True, tag="close-list"):
+    """It is complete; answered by `ListsAnswer`: it counts now, or waits because it lacks too much of today's."""
+
+    domain: str
+    number: int
+    by: str
+
+
+class ApproveList(Request, frozen=True, tag="approve-list"):
+    """The list that waits counts from now on; answered by `ListsAnswer`."""
+
+    domain: str
+    by: str
 
 
 class Answer(Struct, frozen=True, tag_field="answer"):
@@ -125,11 +181,59 @@ class Account(Answer, frozen=True, tag="account"):
     password_hash: str
 
 
-class Refused(Answer, frozen=True, tag="refused"):
+class Key(Answer, frozen=True, tag="key"):
+    """A token of the HTTP API, by its name, and what it opens."""
+
+    name: str
+    scope: Scope
+
+
+class RecipientRow(Answer, frozen=True, tag="recipient"):
+    """All that is known of one address."""
+
+    domain: str
+    local: str
+    """`*` is everybody of the domain, by a list; the empty one is everybody, by the primary's own word."""
+    word: Word | None
+    since_s: int | None
+    """How long ago the primary said so, on its own clock, which stands still while it is down."""
+    said: str
+    """Its words for a no; untrusted."""
+    listed: bool
+
+
+class Verified(Answer, frozen=True, tag="verified"):
+    """What the primary says now; no word when it says neither yes nor no."""
+
+    word: Word | None
+    said: str
+    """Untrusted."""
+
+
+class ListNumber(Answer, frozen=True, tag="list-number"):
+    """Under this number the parts of the list are to come."""
+
+    number: int
+
+
+class ListsAnswer(Answer, frozen=True, tag="lists"):
+    """A domain's lists: today's, and one that waits for approval."""
+
+    lists: Lists
+
+
+class Refused(Answer, frozen=True, tag="refused", omit_defaults=True):
     """It was not done, and why, in words for a person."""
 
     problems: tuple[str, ...]
+    missing: bool = False
+    """Whether that is because the domain that was named is none of ours."""
 
 
-AnyRequest = GetStatus | ListQueue | ShowMessage | Act | GetSpoolStats | GetMetrics | Reload | GetAccount | CheckToken
-AnyAnswer = StatusAnswer | Row | Done | SpoolStatsAnswer | Text | Account | Refused
+RollRequest = ForgetRecipients | VerifyRecipient | BeginList | Enlist | CloseList | ApproveList
+AnyListing = ListQueue | ListRecipients
+AnyRequest = (
+    GetStatus | ShowMessage | Act | GetSpoolStats | GetMetrics | Reload | GetAccount | CheckToken | AnyListing | RollRequest
+)
+AnyRow = Row | RecipientRow
+AnyAnswer = StatusAnswer | Done | SpoolStatsAnswer | Text | Account | Key | Verified | ListNumber | ListsAnswer | Refused | AnyRow

@@ -1,6 +1,6 @@
 """The answering side of the control socket: one line a request, newline-delimited JSON.
 
-Knows: the protocol, the spool's admin verbs, how to list a long queue in small steps.
+Knows: the protocol, and who answers which part of it.
 Does not know: who asks, what a terminal or a page is, how mail is delivered.
 
 Whoever can open the socket may ask anything: its mode (0660) and its group are the guard.
@@ -28,17 +28,21 @@ from backupmx.control.protocol import (
     GetMetrics,
     GetSpoolStats,
     GetStatus,
+    Key,
     ListQueue,
+    ListRecipients,
     Refused,
     Reload,
+    RollRequest,
     ShowMessage,
     SpoolStatsAnswer,
     StatusAnswer,
     Text,
 )
+from backupmx.control.roll import RollDesk, Verify
 from backupmx.core.status import Status
 from backupmx.errors import BackupMXError
-from backupmx.ports import Clock, Spool
+from backupmx.ports import Clock, Roll, Spool
 from backupmx.watch import log
 
 LINE_LIMIT = 128 * 1024
@@ -64,8 +68,13 @@ class ControlServer:
         clock: Clock,
         accounts: Accounts,
         windows: Mapping[str, timedelta],
+        roll: Roll,
+        verify: Verify,
     ) -> None:
-        """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain."""
+        """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain.
+
+        `verify` asks a primary of one address; the domains are those that have a window.
+        """
         self._path = path
         self._spool = spool
         self._status = status
@@ -73,6 +82,7 @@ class ControlServer:
         self._metrics = metrics
         self._accounts = accounts
         self._admin = Admin(spool, clock, wake, windows)
+        self._roll = RollDesk(roll, verify, windows.keys())
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
 
@@ -136,10 +146,13 @@ class ControlServer:
 
     async def _answers(self, request: AnyRequest) -> AsyncGenerator[AnyAnswer, None]:
         try:
-            if isinstance(request, ListQueue):
-                async with contextlib.aclosing(self._admin.listing(request)) as rows:
+            if isinstance(request, ListQueue | ListRecipients):
+                listing = self._admin.listing(request) if isinstance(request, ListQueue) else self._roll.listing(request)
+                async with contextlib.aclosing(listing) as rows:
                     async for answer in rows:
                         yield answer
+            elif isinstance(request, RollRequest):
+                yield await self._roll.answer(request)
             else:
                 yield await self._answer(request)
         except BackupMXError as error:
@@ -168,7 +181,8 @@ class ControlServer:
                 user = self._accounts.find(request.name)
                 return Account(user.name, user.role, user.password_hash) if user else Refused(("no such user",))
             case CheckToken():
-                return Done() if self._accounts.check_token(request.token) else Refused(("no such token",))
+                token = self._accounts.check_token(request.token)
+                return Key(token.name, token.scope) if token else Refused(("no such token",))
             case _:
                 return Refused(("not a question for one answer",))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from backupmx.core.belief import Acquaintance
 from backupmx.core.message import State
 from backupmx.core.queue import Census, Count
 
@@ -40,6 +41,10 @@ class DomainView(Struct, frozen=True):
     holding_window: timedelta
     route: str = ""
     """The way to the primary, by name; empty while there is none."""
+    acquaintance: Acquaintance | None = None
+    """How well its recipients are known; None where nobody asks."""
+    split: int = 0
+    """Messages that came, while the primary was up, from networks that reach only this server."""
 
 
 class QueueStatus(Struct, frozen=True):
@@ -67,6 +72,8 @@ class DomainStatus(Struct, frozen=True):
     quarantined: int = 0
     damaged: int = 0
     route: str = ""
+    acquaintance: Acquaintance | None = None
+    split: int = 0
 
 
 class Status(Struct, frozen=True):
@@ -102,7 +109,10 @@ def compose(version: str, hostname: str, time: datetime, census: Census, views: 
     )
 
 
-BEYOND_THE_CONTRACT = {"queue": ("damaged",), "domains": ("held", "quarantined", "damaged", "route")}
+BEYOND_THE_CONTRACT = {
+    "queue": ("damaged",),
+    "domains": ("held", "quarantined", "damaged", "route", "acquaintance", "split"),
+}
 """What page and terminal show, and the published document has not."""
 
 
@@ -131,4 +141,6 @@ def _domain(name: str, counts: Mapping[State, Count], view: DomainView) -> Domai
         quarantined=counts.get(State.QUARANTINED, Count()).messages,
         damaged=counts.get(State.DAMAGED, Count()).messages,
         route=view.route,
+        acquaintance=view.acquaintance,
+        split=view.split,
     )

@@ -7,7 +7,18 @@ Does not know: terminals, HTML. It repeats no untrusted text: domains are the co
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
+from backupmx.core.belief import Acquaintance
 from backupmx.core.status import PrimaryState, Status
+
+
+class Notice(Struct, frozen=True):
+    """Something that a person is to decide, and the command that does it."""
+
+    said: str
+    command: str
+
 
 _NOT_HEARD = ("has not been heard of yet", "have not been heard of yet")
 
@@ -47,6 +58,41 @@ def sentences(status: Status) -> tuple[str, ...]:
         each = _listed([f"{count} {word}" for count, word in kept if count])
         said.append(f"For an admin to see to: {each}.")
     return tuple(said)
+
+
+def notices(status: Status) -> tuple[Notice, ...]:
+    """What waits for somebody's decision, and is no message."""
+    found = []
+    for domain in status.domains:
+        known = domain.acquaintance
+        if known and known.waiting is not None:
+            said = (
+                f"{domain.domain}: a new list of {addresses(known.waiting)} waits, for it lacks {known.lost:,} of today's, "
+                "which count until then. If the new one is right:"
+            )
+            found.append(Notice(said, f"backupmx recipients approve {domain.domain}"))
+    return tuple(found)
+
+
+def acquaintance(known: Acquaintance) -> str:
+    """`214 known, 97 % of last week's could be answered`."""
+    parts = [f"{known.known:,} known" if known.known or known.listed else "nobody known yet"]
+    if known.listed:
+        parts.append(f"{known.listed:,} listed")
+    if known.asked:
+        # rounded down: 100 % is all of them
+        parts.append(f"{known.answered * 100 // known.asked} % of last week's could be answered")
+    return ", ".join(parts)
+
+
+def split(count: int) -> str:
+    """`37 messages came from networks that reach only this server`."""
+    return f"{messages(count)} came from networks that reach only this server"
+
+
+def addresses(count: int) -> str:
+    """`1 address`, `1,234 addresses`."""
+    return f"{count:,} address{'' if count == 1 else 'es'}"
 
 
 def messages(count: int) -> str:

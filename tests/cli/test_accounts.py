@@ -6,7 +6,8 @@ import argon2
 import pytest
 from control.house import House
 
-from backupmx.control.protocol import CheckToken, Done, Refused
+from backupmx.control.accounts import Scope
+from backupmx.control.protocol import CheckToken, Key, Refused
 from cli.conftest import Run
 
 
@@ -51,7 +52,7 @@ def test_a_token_is_printed_once_and_alone(house: House, run: Run) -> None:
     made = run("token", "create", "grafana")
     assert made.exit_code == 0
     (token,) = made.stdout.splitlines()
-    assert house.client.ask(CheckToken(token)) == Done()
+    assert house.client.ask(CheckToken(token)) == Key("grafana", Scope.READ)
     assert run("token", "create", "grafana").exit_code == 1
     listed = run("token", "list", "--json").stdout
     assert json.loads(listed)["name"] == "grafana"
@@ -59,6 +60,17 @@ def test_a_token_is_printed_once_and_alone(house: House, run: Run) -> None:
     assert run("token", "revoke", "grafana").exit_code == 0
     assert run("token", "revoke", "grafana").exit_code == 1
     assert isinstance(house.client.ask(CheckToken(token)), Refused)
+
+
+def test_a_token_is_for_reading_unless_more_is_said(house: House, run: Run) -> None:
+    """The list shows what each of them opens."""
+    run("token", "create", "grafana")
+    (token,) = run("token", "create", "cron", "--scope", "recipients").stdout.splitlines()
+    assert house.client.ask(CheckToken(token)) == Key("cron", Scope.RECIPIENTS)
+    listed = [json.loads(line) for line in run("token", "list", "--json").stdout.splitlines()]
+    assert [(entry["name"], entry["scope"]) for entry in listed] == [("grafana", "read"), ("cron", "recipients")]
+    assert run("token", "list").stdout.split()[-1] == "recipients"
+    assert run("token", "create", "other", "--scope", "everything").exit_code == 2
 
 
 def test_a_spoilt_accounts_file_is_one_clear_line(house: House, run: Run) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from control.house import NOW, House
 
+from backupmx.core.belief import Acquaintance
 from backupmx.core.status import Primary, PrimaryState
 from cli.conftest import Run
 
@@ -36,6 +37,35 @@ def test_a_sentence_comes_first_then_each_domain(house: House, run: Run) -> None
     assert lines[2].split()[:3] == ["DOMAIN", "PRIMARY", "SINCE"]
     assert lines[3].split()[:6] == ["one.example", "down", "3", "h", "1", "17"]
     assert lines[5:] == ["one.example: no route to host", "two.example: no route to host"]
+
+
+def test_how_well_recipients_are_known_is_said_in_words(house: House, run: Run) -> None:
+    """A line for each domain, and in the published document nothing: its keys are the contract's."""
+    document = run("status", "--json").stdout
+    house.acquaintance = Acquaintance(known=1214, asked=300, answered=299)
+    house.split = 37
+    lines = run("status").stdout.splitlines()
+    assert lines[5:] == [
+        line
+        for name in ("one.example", "two.example")
+        for line in (
+            f"{name}: recipients: 1,214 known, 99 % of last week's could be answered",
+            f"{name}: 37 messages came from networks that reach only this server",
+        )
+    ]
+    assert run("status", "--json").stdout == document
+
+
+def test_a_list_that_waits_is_told_with_what_to_do(house: House, run: Run) -> None:
+    """The last lines, with the command."""
+    house.acquaintance = Acquaintance(known=0, listed=200, waiting=150, lost=60)
+    lines = run("status").stdout.splitlines()
+    assert lines[5] == "one.example: recipients: 0 known, 200 listed"
+    assert lines[-2:] == [
+        f"{name}: a new list of 150 addresses waits, for it lacks 60 of today's, which count until then. "
+        f"If the new one is right: backupmx recipients approve {name}"
+        for name in ("one.example", "two.example")
+    ]
 
 
 def test_a_primary_s_words_are_not_obeyed(house: House, run: Run) -> None:

@@ -17,9 +17,11 @@ from backupmx.control.client import ControlClient
 from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core import ids
+from backupmx.core.belief import Acquaintance, Learned
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Deferred, Failed, Reply
+from backupmx.core.roll import MOST_LOST, Lists
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
 from backupmx.spool.memory import MemorySpool
 
@@ -40,6 +42,10 @@ class House:
 
     path: Path
     spool: Any = field(default_factory=MemorySpool)
+    replies: dict[str, Reply | None] = field(default_factory=dict)
+    """What the primary says to each address; to all others, that there is no such user."""
+    acquaintance: Acquaintance | None = None
+    split: int = 0
     problems: tuple[str, ...] = ()
     woken: int = 0
     primary: Primary = UP
@@ -51,11 +57,18 @@ class House:
         return ControlClient(self.path / "c.sock", timeout_s=20)
 
     @property
+    def roll(self) -> Any:
+        return self.spool.roll
+
+    @property
     def accounts(self) -> Accounts:
         return Accounts(self.path / "spool" / "accounts.json")
 
     def status(self) -> Status:
-        views = {name: DomainView(self.primary, None, window, "mail.example") for name, window in WINDOWS.items()}
+        views = {
+            name: DomainView(self.primary, None, window, "mail.example", self.acquaintance, self.split)
+            for name, window in WINDOWS.items()
+        }
         return compose("1.0", "mx2.example.net", NOW, self.spool.census(), views)
 
     def server(self, **other: Any) -> ControlServer:
@@ -70,6 +83,8 @@ class House:
                 "clock": lambda: NOW,
                 "accounts": self.accounts,
                 "windows": WINDOWS,
+                "roll": self.roll,
+                "verify": self._verify,
             }
             | other
         )
@@ -106,6 +121,27 @@ class House:
                 await self.spool.settle(lease, dict.fromkeys(lease.recipients, outcome), NOW, NOW + timedelta(minutes=5))
 
         self.do(attempt())
+
+    def learn(self, domain: str, **learned: Learned) -> None:
+        """What primaries said before."""
+        self.do(self.roll.learn(domain, learned))
+
+    def put_list(self, domain: str, *locals_: str) -> Lists:
+        """A list that came some other way."""
+
+        async def put() -> Lists:
+            number = await self.roll.begin_list(domain)
+            await self.roll.enlist(domain, number, locals_)
+            return await self.roll.close_list(domain, number, MOST_LOST)
+
+        return self.do(put())
+
+    def listed(self, domain: str) -> list[str]:
+        """Today's list."""
+        return [entry.local for entry in self.roll.page(domain, "", 100_000) if entry.listed]
+
+    async def _verify(self, domain: str, local: str) -> Reply | None:
+        return self.replies.get(f"{local}@{domain}", Reply(550, "5.1.1 no such user"))
 
     def _wake(self) -> None:
         self.woken += 1

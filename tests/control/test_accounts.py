@@ -1,5 +1,6 @@
 """The accounts file: who may sign in, and which tokens open the API."""
 
+import json
 import os
 import stat
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import argon2
 import pytest
 
-from backupmx.control.accounts import Accounts, Role
+from backupmx.control.accounts import Accounts, Role, Scope
 from backupmx.errors import AccountsUnusable
 from control.house import NOW
 
@@ -70,6 +71,17 @@ def test_a_token_works_until_it_is_revoked(path: Path) -> None:
     assert accounts.check_token(first) is not None
     for wrong in ("", "bmx_", first[:-1], "é", "\ud800"):
         assert accounts.check_token(wrong) is None
+
+
+def test_an_older_file_s_tokens_read(path: Path) -> None:
+    """Tokens had no scope once; such a file stays good, and one for reading is still written as it was then."""
+    accounts = Accounts(path)
+    old, new = accounts.create_token("old", NOW), accounts.create_token("new", NOW, Scope.RECIPIENTS)
+    assert old and new
+    written = json.loads(path.read_text())["tokens"]
+    assert [set(token) for token in written] == [{"name", "created", "sha256"}, {"name", "created", "sha256", "scope"}]
+    scopes = [found.scope for token in (old, new) if (found := Accounts(path).check_token(token))]
+    assert scopes == [Scope.READ, Scope.RECIPIENTS]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "\x1b[31m", "../x", "-x", "x" * 65, "a\n", "ünal"])

@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from backupmx.control.accounts import Scope
 from backupmx.control.client import ControlClient
 from backupmx.control.protocol import (
     Account,
@@ -17,6 +18,7 @@ from backupmx.control.protocol import (
     GetAccount,
     GetSpoolStats,
     GetStatus,
+    Key,
     ListQueue,
     Refused,
     Reload,
@@ -189,7 +191,7 @@ def test_reload_tells_what_is_wrong_with_the_file(house: House) -> None:
 
 
 def test_the_page_learns_of_users_and_tokens(house: House) -> None:
-    """Hash and role for the login; a plain yes or no for a token; changes of the file count at once."""
+    """Hash and role for the login; name and scope of a token; changes of the file count at once."""
     assert house.client.ask(GetAccount("alice")) == Refused(("no such user",))
     house.accounts.set_user("alice", "admin", "correct horse")
     answer = house.client.ask(GetAccount("alice"))
@@ -197,7 +199,7 @@ def test_the_page_learns_of_users_and_tokens(house: House) -> None:
     assert (answer.name, answer.role) == ("alice", "admin")
     assert answer.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     token = house.accounts.create_token("grafana", NOW)
-    assert house.client.ask(CheckToken(token)) == Done()
+    assert house.client.ask(CheckToken(token)) == Key("grafana", Scope.READ)
     assert isinstance(house.client.ask(CheckToken(token + "x")), Refused)
     house.accounts.revoke_token("grafana")
     assert isinstance(house.client.ask(CheckToken(token)), Refused)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from argon2 import PasswordHasher
 
-from backupmx.control.accounts import MEMORY_KIB
+from backupmx.control.accounts import MEMORY_KIB, Scope
 from backupmx.control.protocol import (
     Account,
     AnyAnswer,
@@ -21,6 +21,7 @@ from backupmx.control.protocol import (
     GetAccount,
     GetMetrics,
     GetStatus,
+    Key,
     ListQueue,
     Refused,
     Row,
@@ -29,6 +30,7 @@ from backupmx.control.protocol import (
     Text,
 )
 from backupmx.core import ids
+from backupmx.core.belief import Acquaintance
 from backupmx.core.message import Client, Envelope, Fate, Hold, Message, Progress, Recipient, Schedule
 from backupmx.core.status import DomainStatus, Primary, PrimaryState, QueueStatus, Status
 
@@ -139,6 +141,7 @@ OUTAGE = status(
         next_attempt=to_come(seconds=18),
         last_error=NO_ROUTE,
         held=1,
+        acquaintance=Acquaintance(known=214, asked=612, answered=596),
     ),
     domain(
         "example.org",
@@ -224,7 +227,7 @@ class Canned:
                 known = self.accounts.get(request.name)
                 yield Account(request.name, "admin", known) if known else Refused(("no such user",))
             case CheckToken():
-                yield Done() if request.token == TOKEN else Refused(("no such token",))
+                yield Key("nagios", Scope.READ) if request.token == TOKEN else Refused(("no such token",))
             case _:
                 yield Refused(("not canned",))
 

@@ -7,6 +7,7 @@ import pytest
 from canned import PASSWORD, Canned, serving
 from flask import Flask
 from flask.testing import FlaskClient
+from real import served
 from visitor import token_in
 
 from backupmx.control.client import ControlClient
@@ -41,3 +42,15 @@ def reader(app: Flask, canned: Canned) -> FlaskClient:
     form = {"name": "petra", "password": PASSWORD, "csrf_token": token_in(client.get("/login"))}
     assert client.post("/login", data=form).status_code == 302
     return client
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Path]:
+    """Where a real server answers, at `c.sock`."""
+    with served(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture
+def visitor(house: Path) -> FlaskClient:
+    return create_app(ControlClient(house / "c.sock", 20)).test_client()

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from visitor import Elements, words_of
 
 from backupmx.control.protocol import ListQueue
+from backupmx.core.belief import Acquaintance
 from backupmx.core.message import Client, Hold
 from backupmx.core.status import PrimaryState, Status
 
@@ -45,6 +46,33 @@ def test_each_domain_tells_its_story(reader: FlaskClient) -> None:
         words.index("example.com primary down") < words.index("example.org primary up") < words.index("club.example primary up")
     )
     assert "club.example primary up for 41 d Waiting nothing" in words
+
+
+def test_how_well_recipients_are_known_is_said_in_words(reader: FlaskClient, canned: Canned) -> None:
+    """Beside each domain where anybody asks; nothing where nobody does."""
+    words = words_of(reader.get("/"))
+    assert "Recipients 214 known, 97 % of last week's could be answered" in words
+    assert words.count("Recipients ") == 1
+    assert "networks that reach only this server" not in words
+    canned.status = status(domain("example.com", PrimaryState.UP, split=37))
+    assert "37 messages came from networks that reach only this server" in words_of(reader.get("/"))
+
+
+def test_a_list_that_waits_is_a_notice_with_what_to_do(reader: FlaskClient, canned: Canned) -> None:
+    """Before all figures, and with the command that does it; without such a list there is no notice."""
+    assert 'class="notice"' not in reader.get("/").text
+    known = Acquaintance(known=5, listed=1200, waiting=150, lost=1050)
+    canned.status = status(domain("example.com", PrimaryState.UP, acquaintance=known))
+    page = reader.get("/")
+    words = words_of(page)
+    assert (
+        "example.com: a new list of 150 addresses waits, for it lacks 1,050 of today's, which count until then. "
+        "If the new one is right: backupmx recipients approve example.com"
+    ) in words
+    assert page.text.index('class="notice"') < page.text.index('class="figures"')
+    assert "Recipients 5 known, 1,200 listed" in words
+    canned.status = status(domain("example.com", PrimaryState.UP, acquaintance=Acquaintance()))
+    assert "Recipients nobody known yet" in words_of(reader.get("/"))
 
 
 def test_the_newest_messages_are_listed_with_what_happens_next(reader: FlaskClient, canned: Canned) -> None:

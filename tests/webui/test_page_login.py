@@ -30,6 +30,8 @@ def test_every_door_is_closed_but_the_named_ones(app: Flask, stranger: FlaskClie
         method = "GET" if "GET" in (rule.methods or ()) else "POST"
         path = re.sub("<[^>]+>", "x", rule.rule)
         answer = stranger.open(path, method=method)
+        if "PUT" in (rule.methods or ()):
+            assert stranger.put(path).status_code == 401, path
         if path.startswith(("/api/", "/metrics")):
             assert answer.status_code == 401, path
             assert answer.headers["WWW-Authenticate"].startswith("Bearer"), path
