@@ -88,8 +88,6 @@ class House:
 
     def run(self) -> int:
         """Supervise until told to stop."""
-        for line in self._settings.not_yet:
-            log.not_yet(line)
         supervisor = Supervisor(
             roles=self._roles(self._settings),
             reload=self._reload,
@@ -113,20 +111,19 @@ class House:
     def _roles(self, settings: Settings) -> Sequence[Role]:
         # imported late: the counters' directory must be known before
         from backupmx import processes  # noqa: PLC0415
-        from backupmx.edge.tally import Tally  # noqa: PLC0415
 
         workers = settings.smtp.workers if settings.smtp.workers != "auto" else os.cpu_count() or 1
-        tally = Tally.make(workers)
+        shared = processes.Shared.make(settings, workers)
         tls = processes.certificate(settings)
         sockets = list(self._sockets.values())
         edges = [
             Role(
                 f"edge{n}",
-                partial(processes.edge, settings, self._log_format, n, sockets, tally, tls, self._bell[1]),
+                partial(processes.edge, settings, self._log_format, n, sockets, shared, tls, self._bell[1]),
             )
             for n in range(workers)
         ]
-        courier = partial(processes.courier, settings, self._log_format, self._path, self._bell[0])
+        courier = partial(processes.courier, settings, self._log_format, self._path, shared, self._bell[0])
         return [Role("courier", courier, alone=True), *edges]
 
     def _reload(self) -> Sequence[Role] | None:
@@ -142,8 +139,6 @@ class House:
             return None
         self._settings = settings
         log.reloaded()
-        for line in settings.not_yet:
-            log.not_yet(line)
         return roles
 
     def _died(self, name: str, pid: int, status: int) -> None:

@@ -29,7 +29,7 @@ from pydantic import (
 from backupmx.core import notation
 from backupmx.core.notation import Endpoint as Endpoint  # noqa: PLC0414 - the rooms know it as ours
 from backupmx.errors import ConfigurationError
-from backupmx.problems import SIZE, shown, told
+from backupmx.problems import SIZE, told
 
 DEFAULT_PATH = Path("/etc/backupmx/backupmx.toml")
 SOCKET_PATH_LIMIT = 107
@@ -87,6 +87,12 @@ def _readable(value: Path, info: ValidationInfo) -> Path:
                 file.read(1)
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror}") from None
+    return value
+
+
+def _delimiter(value: str) -> str:
+    if not set(value) <= set("+-=_.#~"):
+        raise ValueError('must be some of the characters "+-=_.#~", or empty')
     return value
 
 
@@ -190,22 +196,36 @@ class DomainDefaults(_Table):
     when_unknown: Literal["accept", "defer", "auto"] = "auto"
     recipients: Literal["callout", "list", "any"] = "callout"
     recipient_list: str = ""
+    recipient_delimiter: Annotated[str, AfterValidator(_delimiter)] = "+"
+    """What begins an address extension, like `user+tag`; several characters: each of them does; empty: nothing does."""
+    recipient_case: Literal["fold", "keep"] = "fold"
+    """Whether `User@` is `user@`."""
+
+
+class Ldap(_Table):
+    """A directory server that knows who exists in a domain."""
+
+    url: Annotated[str, Field(pattern=r"^ldaps?://[^/]+$")]
+    base: str = ""
+    filter: str = "(|(mail=*)(proxyAddresses=*))"
+    attributes: Annotated[tuple[str, ...], Field(min_length=1)] = ("mail", "proxyAddresses")
+    bind_dn: str = ""
+    """Empty: anonymously."""
+    password_file: Place | None = None
+    ca_file: Place | None = None
+    start_tls: bool | None = None
+    """Not given: unless the server is this machine."""
+    refresh: Annotated[Duration, _between("1m", "7d")] = timedelta(hours=1)
 
 
 class Domain(DomainDefaults):
     """One domain that we are secondary MX for."""
 
+    ldap: Ldap | None = None
+    """Whose answer is the domain's list, asked for again and again."""
+
     primary: tuple[Host, ...] = ()
     """Empty: the domain's MX hosts that are better than this one."""
-
-
-NOT_YET = {
-    "when_primary_up": ("spool", "mail is held and then given back, also while the primary is up"),
-    "when_unknown": ("accept", "every recipient of a configured domain is taken"),
-    "recipients": ("any", "every recipient of a configured domain is taken"),
-    "recipient_list": ("", "every recipient of a configured domain is taken"),
-}
-"""Keys of later versions: the one value that this version acts like, and what it does whatever they say."""
 
 
 class Settings(_Table):
@@ -227,7 +247,6 @@ class Settings(_Table):
     @classmethod
     def _complete(cls, domains: Mapping[str, Domain], info: ValidationInfo) -> Mapping[str, Domain]:
         inherited = dict(info.data.get("defaults", DomainDefaults()))
-        # the fields that the file set stay known as such: `not_yet` tells of those alone
         return {
             _normal(name): Domain.model_construct(
                 domain.model_fields_set,
@@ -236,17 +255,6 @@ class Settings(_Table):
             )
             for name, domain in domains.items()
         }
-
-    @property
-    def not_yet(self) -> tuple[str, ...]:
-        """A line for each key in the file that is valid, and changes nothing in this version."""
-        tables = {"defaults": self.defaults} | {f"domain.{json.dumps(name)}": domain for name, domain in self.domains.items()}
-        return tuple(
-            f"{where}.{key} = {shown(getattr(table, key))}: not yet: {instead}"
-            for where, table in tables.items()
-            for key, (same, instead) in NOT_YET.items()
-            if key in table.model_fields_set and getattr(table, key) != same
-        )
 
 
 def locate(option: Path | None) -> Path:

@@ -7,29 +7,44 @@ Does not know: how processes are started and watched.
 import asyncio
 import gc
 import os
+import secrets
 import signal
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from typing import Any
 
 import uvloop
+from msgspec.structs import replace
 
 from backupmx import __version__, allocator
-from backupmx.admission.domains import Domains
+from backupmx.admission.admission import Admission
+from backupmx.admission.returns import Returns
 from backupmx.app import ask_for_reload
 from backupmx.config import Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
+from backupmx.core.outcome import Reply
 from backupmx.core.status import Status, compose
+from backupmx.courier.board import Board
+from backupmx.courier.client import Dialler
 from backupmx.courier.courier import Courier
+from backupmx.courier.relay import PATIENCE as RELAY_PATIENCE
+from backupmx.courier.relay import Relay
+from backupmx.courier.resolver import Resolver
+from backupmx.courier.routes import Routes
 from backupmx.edge.certificate import Certificate
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
 from backupmx.errors import ConfigurationError, SpoolUnusable
+from backupmx.recipients.callouts import Callouts
+from backupmx.recipients.knowledge import Knowledge
+from backupmx.recipients.upkeep import Upkeep
 from backupmx.spool.store import LmdbSpool
 from backupmx.supervisor import Post
 from backupmx.watch import log, metrics
@@ -41,6 +56,12 @@ COLLECT = (20_000, 20, 20)
 BELL_S = 0.02
 """New mail is told to the courier at most this often: a signal for each message would cost more than the message."""
 
+ETRN = "etrn"
+LEARN_S = 1.0
+"""How often what was learned of recipients is written down."""
+SWEEP_MINUTES = 60
+DIRECTORY_MINUTES = 1
+"""How often it is looked whether a directory's time has come."""
 RENEWAL_S = 60.0
 """How often the files of the certificate are looked at."""
 ROUND_S = 1.0
@@ -61,8 +82,26 @@ def certificate(settings: Settings) -> Certificate:
     return Certificate.of(smtp.tls_certificate, smtp.tls_key, settings.spool / "tls", settings.hostname)
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Memory that all processes have in common, made before they are."""
+
+    workers: int
+    tally: Tally
+    board: Board
+    returns: Returns
+
+    @classmethod
+    def make(cls, settings: Settings, workers: int) -> "Shared":
+        """For these domains, and as many edge workers."""
+        return cls(workers, Tally.make(workers), Board(tuple(settings.domains)), Returns())
+
+
 class Bell:
-    """Tells the courier that something changed, not more often than it wants to hear it: a line each, empty for new mail."""
+    """Tells the courier that something changed, not more often than it wants to hear it.
+
+    A line each: empty for new mail, else a word and the domain that it is about.
+    """
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
@@ -76,7 +115,11 @@ class Bell:
 
     def ask(self, domain: str) -> None:
         """A primary wants what waits for this domain."""
-        self._say(domain)
+        self.tell(ETRN, domain)
+
+    def tell(self, what: str, domain: str) -> None:
+        """Something was learned about a primary."""
+        self._say(f"{what} {domain}")
 
     def _write(self) -> None:
         self._pending = False
@@ -94,41 +137,67 @@ def edge(
     log_format: log.Format,
     number: int,
     sockets: list[socket],
-    tally: Tally,
+    shared: Shared,
     tls: Certificate,
     bell: int,
     post: Post,
 ) -> int:
     """One edge worker, until SIGTERM."""
     log.set_up(log_format, f"edge{number}")
-    return _run(_edge(settings, number, sockets, tally, tls, bell, post), post)
+    return _run(_edge(settings, number, sockets, shared, tls, bell, post), post)
 
 
 async def _edge(
-    settings: Settings, number: int, sockets: list[socket], tally: Tally, tls: Certificate, bell: int, post: Post
+    settings: Settings, number: int, sockets: list[socket], shared: Shared, tls: Certificate, bell: int, post: Post
 ) -> int:
     spool = _spool(settings, f"edge{number}")
     spool.sweep(f"edge{number}")
     ring = Bell(bell)
+    knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
+    relay = Relay(
+        Routes(settings, Resolver(settings.dns.nameservers)),
+        Dialler(settings.hostname, RELAY_PATIENCE),
+        shared.board,
+        ring.tell,
+        max(1, settings.delivery.max_connections_per_route // shared.workers),
+    )
+    callouts = Callouts(relay, knowledge, nobody)
     door = Edge(
         settings=settings.smtp,
         hostname=settings.hostname,
         spool=spool,
-        admission=Domains(tuple(settings.domains)),
-        tally=tally.row(number),
+        admission=Admission(settings.domains, knowledge, callouts, relay, shared.returns, now),
+        tally=shared.tally.row(number),
         clock=now,
         wake=ring.ring,
         ask=ring.ask,
         tls=tls.context,
     )
     await door.start(sockets)
-    renewing = asyncio.create_task(_renew(tls))
+    chores = [asyncio.create_task(_renew(tls)), asyncio.create_task(_remember(knowledge))]
     post.ready()
     status = await _terminated(spool)
-    renewing.cancel()
+    for chore in chores:
+        chore.cancel()
     await door.stop(GRACE)
+    await callouts.close()
+    await relay.close()
+    await knowledge.write()
     spool.close()
     return status
+
+
+def nobody() -> str:
+    """A local part that no person has: who takes it takes everybody."""
+    return f"no-such-user-{secrets.token_hex(8)}"
+
+
+async def _remember(knowledge: Knowledge) -> None:
+    """Write down together what was learned of recipients, and read lists that changed."""
+    while True:
+        await asyncio.to_thread(knowledge.look)
+        await knowledge.write()
+        await asyncio.sleep(LEARN_S)
 
 
 async def _renew(tls: Certificate) -> None:
@@ -144,18 +213,38 @@ async def _renew(tls: Certificate) -> None:
             log.certificate_kept(error.problems)
 
 
-def courier(settings: Settings, log_format: log.Format, path: Path, bell: int, post: Post) -> int:
+def courier(settings: Settings, log_format: log.Format, path: Path, shared: Shared, bell: int, post: Post) -> int:
     """The courier and the control socket, until SIGTERM."""
     log.set_up(log_format, "courier")
-    return _run(_courier(settings, path, bell, post), post)
+    return _run(_courier(settings, path, shared, bell, post), post)
 
 
-async def _courier(settings: Settings, path: Path, bell: int, post: Post) -> int:
+async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, post: Post) -> int:
     spool = _spool(settings, "courier")
-    carrier = Courier(settings=settings, spool=spool, clock=now)
+    knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
+    upkeep = Upkeep(settings.domains, spool.roll, shared.board, now)
+    chores = ((upkeep.sweep, SWEEP_MINUTES), (upkeep.ask_directories, DIRECTORY_MINUTES))
+    carrier = Courier(settings=settings, spool=spool, clock=now, board=shared.board, learn=knowledge.learn, chores=chores)
+    relay = Relay(
+        Routes(settings, Resolver(settings.dns.nameservers)),
+        Dialler(settings.hostname, RELAY_PATIENCE),
+        shared.board,
+        carrier.told,
+        1,
+    )
 
     def status() -> Status:
-        return compose(__version__, settings.hostname, now(), spool.census(), carrier.views())
+        views = {
+            domain: replace(view, acquaintance=knowledge.acquaintance(domain), split=sum(spool.roll.returns(domain).values()))
+            for domain, view in carrier.views().items()
+        }
+        return compose(__version__, settings.hostname, now(), spool.census(), views)
+
+    async def verify(domain: str, local: str) -> Reply | None:
+        replies = await relay.verify(domain, (local,))
+        if replies:
+            knowledge.learn(domain, local, replies[0])
+        return replies[0] if replies else None
 
     server = ControlServer(
         settings.control.socket,
@@ -167,6 +256,8 @@ async def _courier(settings: Settings, path: Path, bell: int, post: Post) -> int
         clock=now,
         accounts=Accounts(settings.spool / "accounts.json"),
         windows={name: domain.holding_window for name, domain in settings.domains.items()},
+        roll=spool.roll,
+        verify=verify,
     )
     loop = asyncio.get_running_loop()
     loop.add_reader(bell, lambda: _heard(bell, carrier))
@@ -174,10 +265,14 @@ async def _courier(settings: Settings, path: Path, bell: int, post: Post) -> int
     running = asyncio.create_task(carrier.run())
     # a courier that ends unasked takes the process along: the supervisor starts it anew
     running.add_done_callback(lambda task: os._exit(1) if not task.cancelled() and task.exception() else None)
+    remembering = asyncio.create_task(_remember(knowledge))
     post.ready()
     outcome = await _terminated(spool)
     await carrier.stop()
     await server.stop()
+    remembering.cancel()
+    await relay.close()
+    await knowledge.write()
     spool.close()
     return outcome
 
@@ -188,13 +283,17 @@ def _spool(settings: Settings, owner: str) -> LmdbSpool:
 
 def _heard(bell: int, carrier: Courier) -> None:
     try:
-        # a line that is cut in two names no domain, and is an alarm all the same
+        # a line that is cut in two is no word about a domain, and an alarm all the same
         lines = os.read(bell, 4096).decode("ascii").split("\n")
     except BlockingIOError:
         return
     carrier.wake()
-    for domain in {line for line in lines if line}:
-        carrier.asked(domain)
+    for line in dict.fromkeys(lines):
+        what, _, domain = line.partition(" ")
+        if what == ETRN:
+            carrier.asked(domain)
+        elif domain:
+            carrier.told(what, domain)
 
 
 async def _terminated(spool: LmdbSpool) -> int:

@@ -174,7 +174,8 @@ def _handed_over(client: smtplib.SMTP, letter: Letter) -> str:
     _expect(2, *client.mail(letter.sender, [f"SIZE={len(letter.content)}", "BODY=8BITMIME"]))
     for recipient in letter.recipients:
         _expect(2, *client.rcpt(recipient))
-    return _expect(2, *client.data(letter.content)).split()[-1]
+    *_, what, _as, id = ("", "", *_expect(2, *client.data(letter.content)).split())
+    return id if (what, _as) == ("queued", "as") else ""
 
 
 def _expect(digit: int, code: int, text: bytes) -> str:

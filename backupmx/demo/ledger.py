@@ -76,7 +76,7 @@ class Ledger:
     _arrived: list[Arrival] = field(default_factory=list)
 
     def accept(self, letter: Letter, id: str) -> None:
-        """A letter got its `250`, with this message id."""
+        """A letter got its `250`, with this message id; none when the primary itself said it, through us."""
         self._accepted.append((letter, id))
 
     def arrive(self, arrival: Arrival) -> None:
@@ -95,7 +95,7 @@ class Ledger:
         for arrival in tuple(self._arrived):
             for recipient in arrival.recipients:
                 copy = (arrival.digest, arrival.sender, recipient)
-                if copy in due and due[copy] in arrival.received:
+                if copy in due and arrival.received and due[copy] in arrival.received:
                     came[copy] += 1
                 else:
                     foreign += 1

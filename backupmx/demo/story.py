@@ -147,7 +147,7 @@ class Story:
         self.view.tell(f"backupmx serve and backupmx web run; the page is at {self.instance.page}")
         self._send(len(KINDS))
         self._until(self._all_arrived, "the first mail has reached the primary")
-        self.view.tell(f"{len(KINDS)} messages accepted, and delivered at once: {', '.join(KINDS)}")
+        self.view.tell(f"{len(KINDS)} messages passed on to it while their senders wait: {', '.join(KINDS)}")
 
     def _primary_goes(self) -> None:
         self.view.scene("2. The primary goes away")

@@ -187,6 +187,11 @@ def primary_defers(route: str, reply: str) -> None:
     _log.warning("primary defers", route=route, reply=reply)
 
 
+def directory_unavailable(domain: str, why: str) -> None:
+    """A directory server did not tell who exists; the list that it gave before stays in force."""
+    _log.warning("directory unavailable", domain=domain, why=why)
+
+
 def route_kept(domain: str, error: str) -> None:
     """A domain's route cannot be looked up; the last good addresses stay in use."""
     _log.warning("route kept", domain=domain, error=error)

@@ -31,6 +31,7 @@ socket = "{place}/control.sock"
 probe_interval = "{probe}"
 [domain."example.com"]
 primary = ["127.0.0.1:{primary}"]
+{domain}
 """
 
 
@@ -77,13 +78,24 @@ def _family(pid: int) -> list[int]:
 
 @contextmanager
 def ours(
-    place: Path, primary_port: int, *, probe: str = "1s", connections: int = 2000, more: Mapping[str, str] | None = None
+    place: Path,
+    primary_port: int,
+    *,
+    probe: str = "1s",
+    connections: int = 2000,
+    domain: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Ours]:
-    """Run a server in `place`, with `more` in its environment, for the primary on a loopback port."""
-    place.mkdir(parents=True)
+    """Run a server in `place`, with `more` in its environment, for the primary on a loopback port.
+
+    `domain` is what is said of the domain beside its primary.
+    """
+    place.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = place / "backupmx.toml"
-    config.write_text(CONFIGURATION.format(place=place, port=port, probe=probe, connections=connections, primary=primary_port))
+    config.write_text(
+        CONFIGURATION.format(place=place, port=port, probe=probe, connections=connections, primary=primary_port, domain=domain)
+    )
     log = place / "log"
     with log.open("wb") as said:
         process = subprocess.Popen(

@@ -53,7 +53,6 @@ def test_five_lines_are_enough() -> None:
     assert settings.delivery.retry_max == timedelta(hours=4)
     assert domain.primary == (Endpoint("mail.example.com", 25),)
     assert domain.holding_window == timedelta(days=10)
-    assert settings.not_yet == ()
 
 
 def test_the_contract_s_own_example_loads(tmp_path: Path) -> None:
@@ -62,23 +61,17 @@ def test_the_contract_s_own_example_loads(tmp_path: Path) -> None:
     settings = config.load(path)
     assert settings.smtp.max_message_size == 50 * 2**20
     assert settings.domains["example.com"].holding_window == timedelta(days=10)
-    assert settings.not_yet == (
-        'defaults.when_primary_up = "relay": not yet: mail is held and then given back, also while the primary is up',
-        'defaults.when_unknown = "auto": not yet: every recipient of a configured domain is taken',
-        'defaults.recipients = "callout": not yet: every recipient of a configured domain is taken',
-    )
 
 
 def test_defaults_reach_every_domain_that_does_not_say_otherwise() -> None:
-    """`settings.domains[name]` is complete, and only what the file says is told as not yet in force."""
+    """`settings.domains[name]` is complete."""
     settings = config.load(HERE / "good" / "defaults.toml")
     windows = {name: domain.holding_window for name, domain in settings.domains.items()}
     assert windows == {"one.example": timedelta(days=3), "two.example": timedelta(hours=36)}
     assert settings.domains["one.example"].recipients == "list"
-    assert settings.not_yet == (
-        'defaults.recipients = "list": not yet: every recipient of a configured domain is taken',
-        'domain."two.example".recipient_list = "/etc/backupmx/two": not yet: every recipient of a configured domain is taken',
-    )
+    assert settings.domains["two.example"].recipients == "any"
+    assert settings.domains["two.example"].recipient_list == "/etc/backupmx/two"
+    assert settings.domains["one.example"].recipient_list == ""
 
 
 @pytest.mark.parametrize("spelling", ["münchen.example", "MÜNCHEN.Example.", "xn--mnchen-3ya.example", "XN--MNCHEN-3YA.EXAMPLE"])

@@ -43,7 +43,7 @@ message_size_limit = 104857600
 class Postfix:
     """Starts and stops at will; `user@example.com` is the one mailbox that it has."""
 
-    def __init__(self, place: Path, port: int) -> None:
+    def __init__(self, place: Path, port: int, settings: str) -> None:
         self._place = place
         etc = place / "etc"
         for name in ("etc", "data", "queue", "mail", "log"):
@@ -62,11 +62,11 @@ class Postfix:
         if "\npostlog" not in master:
             master += "postlog unix-dgram n - n - 1 postlogd\n"
         (etc / "master.cf").write_text(master)
-        (etc / "main.cf").write_text(MAIN.format(place=place, user=NOBODY))
+        (etc / "main.cf").write_text(MAIN.format(place=place, user=NOBODY) + settings)
 
     def start(self) -> None:
         done = self._postfix("start")
-        assert done.returncode == 0, self._log()
+        assert done.returncode == 0, self.log()
 
     def stop(self) -> None:
         self._postfix("stop")
@@ -87,19 +87,19 @@ class Postfix:
             check=False,
         )
 
-    def _log(self) -> str:
+    def log(self) -> str:
         log = self._place / "log/maillog"
         return log.read_text() if log.exists() else "Postfix wrote no log"
 
 
 @contextmanager
-def postfix(port: int) -> Iterator[Postfix]:
+def postfix(port: int, settings: str = "") -> Iterator[Postfix]:
     """Not started yet; surely stopped afterwards."""
     # Postfix's users may not enter pytest's own directories
     with tempfile.TemporaryDirectory(prefix="backupmx-peer-") as name:
         place = Path(name)
         place.chmod(0o755)
-        primary = Postfix(place, port)
+        primary = Postfix(place, port, settings)
         try:
             yield primary
         finally:
