@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backupmx.core import judge
+from backupmx.core.belief import Word
 from backupmx.core.judge import Place
 from backupmx.core.outcome import Deferred, Delivered, Failed, Reply
 
@@ -69,3 +70,35 @@ def test_the_lines_of_a_reply_become_one_with_one_enhanced_code() -> None:
     """RFC 2034: each line repeats it."""
     assert judge.reply(550, "5.1.1 nobody\n5.1.1 of that name\nsee below").text == "5.1.1 nobody of that name see below"
     assert judge.reply(550, "no\nno code").text == "no no code"
+
+
+def test_what_a_reply_to_rcpt_teaches_of_the_address() -> None:
+    """I9: only what speaks of the address itself; not of us, the sender, the content, or this moment."""
+    said = {
+        (250, "2.1.5 Ok"): Word.KNOWN,
+        (251, "will forward"): Word.KNOWN,
+        (550, "5.1.1 <x@y>: unknown in virtual mailbox table"): Word.GONE,
+        (550, "No such user here"): Word.GONE,
+        (553, "sorry, no mailbox here by that name"): Word.GONE,
+        (550, "5.2.1 disabled"): Word.GONE,
+        (450, "4.2.0 greylisted"): None,
+        (450, "4.1.1 unverified"): None,
+        (452, "too many"): None,
+        (550, "5.7.1 blocked by a list"): None,
+        (554, "5.7.1 relay access denied"): None,
+        (554, "no"): None,
+        (552, "5.2.2 mailbox full"): None,
+        (552, "mailbox full"): None,
+        (501, "5.1.7 bad sender"): None,
+        (550, "5.1.8 bad sender domain"): None,
+        (503, "5.5.1 need MAIL"): None,
+    }
+    assert {pair: judge.teaches(Reply(*pair)) for pair in said} == said
+
+
+def test_only_so_many_words_name_nobody() -> None:
+    """A `550` to the content may be about the content."""
+    assert judge.names_nobody(Reply(550, "5.1.1 no such user"))
+    assert not judge.names_nobody(Reply(550, "no such user"))
+    assert not judge.names_nobody(Reply(550, "5.7.1 spam"))
+    assert not judge.names_nobody(Reply(450, "5.1.1 mixed up"))
