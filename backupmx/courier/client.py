@@ -51,6 +51,8 @@ class Connection:
         self.carried = 0
         """Transactions so far."""
         self._introduced = False
+        """Whether the peer takes us for somebody else."""
+        self._introduced = False
 
     @property
     def usable(self) -> bool:

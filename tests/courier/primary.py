@@ -64,12 +64,16 @@ class ScriptedPrimary:
         self.most_open_at: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.greets = asyncio.Event()
+        """Before it is set nobody is greeted."""
+        self.greets.set()
         self.hold_body: asyncio.Event | None = None
         """When it is there, no content is read until it is set."""
         self.most_allowed = 1000
         """Connections at a time; those beyond are refused with 421."""
         self._rules: list[Rule] = []
         self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._readers: dict[asyncio.StreamWriter, asyncio.StreamReader] = {}
         self._server: asyncio.Server | None = None
 
     def on(self, verb: str, reply: str, having: str = "", times: float = float("inf")) -> Self:
@@ -119,6 +123,7 @@ class ScriptedPrimary:
         task = asyncio.current_task()
         assert task
         self._tasks[task] = writer
+        self._readers[writer] = reader
         self.connections += 1
         self.open += 1
         self.most_open = max(self.most_open, self.open)
@@ -128,10 +133,11 @@ class ScriptedPrimary:
             pass
         finally:
             self.open -= 1
-            del self._tasks[task]
+            del self._tasks[task], self._readers[writer]
             writer.transport.abort()
 
     async def _talk(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.greets.wait()
         crowded = self.open > self.most_allowed
         await self._say(writer, "CONNECT", "", "421 4.7.0 too many connections" if crowded else "220 primary.test ESMTP")
         while True:
@@ -204,7 +210,9 @@ class ScriptedPrimary:
         if reply == DROP:
             raise ConnectionError
         if reply == SILENCE:
-            await asyncio.Event().wait()
+            while await self._readers[writer].read(2**16):
+                pass
+            raise ConnectionError
         if reply:
             writer.write(reply.encode("utf-8", "surrogateescape") + b"\r\n")
             await writer.drain()
