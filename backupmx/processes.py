@@ -173,6 +173,7 @@ async def _edge(
         ask=ring.ask,
         tls=tls.context,
     )
+    await asyncio.to_thread(knowledge.look)
     await door.start(sockets)
     chores = [asyncio.create_task(_renew(tls)), asyncio.create_task(_remember(knowledge))]
     post.ready()
@@ -224,7 +225,15 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
     knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
     upkeep = Upkeep(settings.domains, spool.roll, shared.board, now)
     chores = ((upkeep.sweep, SWEEP_MINUTES), (upkeep.ask_directories, DIRECTORY_MINUTES))
-    carrier = Courier(settings=settings, spool=spool, clock=now, board=shared.board, learn=knowledge.learn, chores=chores)
+
+    def learn(domain: str, local: str, reply: Reply) -> None:
+        # a no to somebody's message may be one to its sender: it is asked again in our own name
+        if reply.positive:
+            knowledge.learn(domain, local, reply)
+        else:
+            callouts.refresh(domain, local)
+
+    carrier = Courier(settings=settings, spool=spool, clock=now, board=shared.board, learn=learn, chores=chores)
     relay = Relay(
         Routes(settings, Resolver(settings.dns.nameservers)),
         Dialler(settings.hostname, RELAY_PATIENCE),
@@ -232,6 +241,7 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
         carrier.told,
         1,
     )
+    callouts = Callouts(relay, knowledge, nobody)
 
     def status() -> Status:
         views = {
@@ -271,6 +281,7 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
     await carrier.stop()
     await server.stop()
     remembering.cancel()
+    await callouts.close()
     await relay.close()
     await knowledge.write()
     spool.close()

@@ -81,12 +81,13 @@ class Admission:
         domain, local = recipient.domain, local_part(recipient)
         if reply.positive:
             known = self._knowledge.belief(domain, local)
-            self._knowledge.count(domain, answered=known in (Belief.KNOWN, Belief.REFRESH))
+            self._knowledge.count(domain, local, answered=known in (Belief.KNOWN, Belief.REFRESH))
             self._knowledge.learn(domain, local, reply)
             self._callouts.survey(domain)
             return Take(recipient)
-        self._knowledge.learn(domain, local, reply)
         if judge.teaches(reply) is belief.Word.GONE:
+            # a stranger's sender, or its address, may be what was refused: it is asked again in our own name
+            self._callouts.refresh(domain, local)
             self._harvest.note(client, self._clock().timestamp())
         return Refuse(replies.of_primary(reply))
 

@@ -6,13 +6,12 @@ Does not know: what time it is, how answers are delayed, and whether an answer w
 
 from collections import OrderedDict
 
-from backupmx.admission.returns import network
-
 FEW = 5
 """Anybody may mistype."""
 MANY = 50
 SLOW_S = 2.0
 FORGIVEN_S = 3600.0
+"""From the first of them on. Addresses are counted one by one: a provider's other servers are not to blame."""
 CLIENTS = 10_000
 """Remembered at a time; who came first is forgotten first."""
 
@@ -25,20 +24,21 @@ class Harvest:
 
     def note(self, address: str, now: float) -> None:
         """This client named somebody who does not exist; `now` in seconds."""
-        client = network(address)
-        self._clients[client] = (self._count(client, now) + 1, now)
-        self._clients.move_to_end(client)
+        count = self._count(address, now)
+        since = self._clients[address][1] if count else now
+        self._clients[address] = (count + 1, since)
+        self._clients.move_to_end(address)
         if len(self._clients) > CLIENTS:
             self._clients.popitem(last=False)
 
     def pause(self, address: str, now: float) -> float:
         """How many seconds its answers are delayed."""
-        return SLOW_S if self._clients and self._count(network(address), now) > FEW else 0.0
+        return SLOW_S if self._clients and self._count(address, now) > FEW else 0.0
 
     def shut(self, address: str, now: float) -> bool:
         """Whether it is told nothing at all."""
-        return bool(self._clients) and self._count(network(address), now) > MANY
+        return bool(self._clients) and self._count(address, now) > MANY
 
-    def _count(self, client: str, now: float) -> int:
-        count, last = self._clients.get(client, (0, now))
-        return count if now - last < FORGIVEN_S else 0
+    def _count(self, address: str, now: float) -> int:
+        count, since = self._clients.get(address, (0, now))
+        return count if 0 <= now - since < FORGIVEN_S else 0

@@ -46,7 +46,7 @@ class Recipients:
         belief = self._knowledge.belief(recipient.domain, local)
         if belief in (Belief.KNOWN, Belief.REFRESH):
             if up:
-                self._knowledge.count(recipient.domain, answered=True)
+                self._knowledge.count(recipient.domain, local, answered=True)
                 if belief is Belief.REFRESH:
                     self._callouts.refresh(recipient.domain, local)
             return Take(recipient)
@@ -64,7 +64,7 @@ class Recipients:
         if isinstance(answer, Said):
             word = judge.teaches(answer.reply)
             if word is Word.KNOWN:
-                self._knowledge.count(recipient.domain, answered=False)
+                self._knowledge.count(recipient.domain, local, answered=False)
                 return Take(recipient)
             return Refuse(replies.UNKNOWN_RECIPIENT if word is Word.GONE else replies.UNVERIFIED_RECIPIENT)
         if isinstance(answer, Late):

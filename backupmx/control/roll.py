@@ -25,7 +25,7 @@ from backupmx.control.protocol import (
     Verified,
     VerifyRecipient,
 )
-from backupmx.core.belief import Word
+from backupmx.core import judge
 from backupmx.core.outcome import Reply
 from backupmx.core.path import mailbox
 from backupmx.core.roll import MOST_LOST, Entry
@@ -102,8 +102,7 @@ class RollDesk:
             return Verified(None, "the primary does not answer in time")
         if reply is None:
             return Verified(None, "the primary says nothing of it now")
-        word = Word.KNOWN if reply.positive else Word.GONE if reply.permanent else None
-        return Verified(word, str(reply))
+        return Verified(judge.teaches(reply), str(reply))
 
     async def _forget(self, request: ForgetRecipients) -> AnyAnswer:
         if problem := _unfit(request.locals) or _unsigned(request.by):

@@ -13,7 +13,7 @@ from backupmx.core.outcome import Deferred, Delivered, Failed, Reply
 TEXT_LIMIT = 500
 """Characters of a reply that are kept."""
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)", re.ASCII)
-_NOBODY = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.2.1"})
+_NOBODY = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.2.1"})
 """Addressing, and a mailbox that is disabled (RFC 3463 sections 3.2 and 3.3)."""
 _MAILBOX_OR_SIZE = ("5.2.", "5.3.4")
 
@@ -55,8 +55,8 @@ def judge(place: Place, reply: Reply) -> type[Delivered] | type[Deferred] | type
 
 def teaches(reply: Reply) -> Word | None:
     """What a reply to RCPT says of the address itself; None when it may speak of us, of the sender, or of this moment."""
-    if reply.positive:
-        return Word.KNOWN
+    if reply.code in (250, 251):
+        return Word.KNOWN  # 252 says that nobody knows (RFC 5321 section 3.5.3)
     if not reply.permanent:
         return None
     if _ENHANCED.match(reply.text):

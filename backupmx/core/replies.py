@@ -52,9 +52,7 @@ TOO_MANY_ERRORS = Answer("too_many_errors", 421, "4.7.0", "Too many errors")
 TIMEOUT = Answer("timeout", 421, "4.4.2", "Time-out")
 TOO_SLOW = Answer("too_slow", 421, "4.4.2", "Too slow")
 TROUBLE = Answer("trouble", 451, "4.3.0", "Trouble on our side, try again later")
-UNVERIFIED_RECIPIENT = Answer(
-    "unverified_recipient", 450, "4.1.1", "Cannot verify this recipient now, try again later"
-)
+UNVERIFIED_RECIPIENT = Answer("unverified_recipient", 450, "4.1.1", "Cannot verify this recipient now, try again later")
 USE_PRIMARY = Answer("use_primary", 450, "4.3.2", "The primary server is up: use it")
 HARVESTING = Answer("harvesting", 450, "4.7.1", "Too many unknown recipients, try again later")
 NO_SPACE = Answer("no_space", 452, "4.3.1", "No space to hold mail, try again later")

@@ -87,6 +87,11 @@ def gathered(values: Iterable[str], domain: str) -> Roster:
         word = value.strip()
         if not word or (_PROTOCOL.match(word) and not _SMTP.match(word)):
             continue
+        bare = word[prefix.end() :] if (prefix := _SMTP.match(word)) else word
+        if bare.startswith(("@", f"{EVERYONE}@")):
+            # a pattern is for those who write lists: a person's attribute must not open the domain
+            reader.refuse(None, word)
+            continue
         # what cannot be read is a problem only where it is, or might be, of this domain
         at = word.rfind("@")
         if at < 0 or _same_domain(word[at + 1 :], domain):
@@ -210,6 +215,10 @@ class _Reader:
             return True
         return False
 
+    def refuse(self, number: int | None, word: str) -> None:
+        """What is no address."""
+        self._problem(number, f"{_shown(word)} is no address")
+
     def take(self, number: int | None, word: str) -> None:
         """One address, pattern or local part."""
         if prefix := _SMTP.match(word):
@@ -223,7 +232,7 @@ class _Reader:
             word = f"{word}@{self._domain}"
         found = _mailbox(word)
         if found is None:
-            self._problem(number, f"{_shown(word)} is no address")
+            self.refuse(number, word)
             return
         domain = self._domains.get(found.domain)
         if domain is None:

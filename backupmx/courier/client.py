@@ -52,7 +52,6 @@ class Connection:
         """Transactions so far."""
         self._introduced = False
         """Whether the peer takes us for somebody else."""
-        self._introduced = False
 
     @property
     def usable(self) -> bool:
@@ -86,7 +85,10 @@ class Connection:
         self.carried += 1
         within = self._patience.command
         try:
-            self.line.send(b"MAIL FROM:<>\r\n")
+            utf8 = not all(map(str.isascii, addresses))
+            if utf8 and "smtputf8" not in self.peer.offers:
+                return None
+            self.line.send(b"MAIL FROM:<> SMTPUTF8\r\n" if utf8 else b"MAIL FROM:<>\r\n")
             if not (await self.line.reply(within)).positive:
                 await self.reset()
                 return None

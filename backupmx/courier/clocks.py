@@ -4,8 +4,7 @@ Knows: the board that all processes read, the roll that keeps them over a restar
 Does not know: how the state of a primary is found out, and what the clocks are for.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 
 from backupmx.core.status import PrimaryState
 from backupmx.courier.board import Board
@@ -15,27 +14,29 @@ from backupmx.ports import Roll
 class Clocks:
     """One for each domain; the courier's alone."""
 
-    def __init__(self, domains: Sequence[str], roll: Roll, board: Board, now: datetime) -> None:
+    def __init__(self, domains: Sequence[str], roll: Roll, board: Board, seconds: Callable[[], float]) -> None:
+        """`seconds` is a clock that is never set: one that jumps would make everybody unknown."""
         self._roll = roll
         self._board = board
-        self._at = now
+        self._clock = seconds
+        self._at = seconds()
         self._states = dict.fromkeys(domains, PrimaryState.UNKNOWN)
         self._seconds = {domain: float(roll.clock(domain)) for domain in domains}
         self._kept = dict(self._seconds)
         self._write()
 
-    def tick(self, now: datetime) -> None:
-        """Time has passed since the last call. A clock that was set back costs nothing but that time."""
-        passed = max(0.0, (now - self._at).total_seconds())
-        self._at = now
+    def tick(self) -> None:
+        """Time has passed since the last call."""
+        now = self._clock()
+        passed, self._at = now - self._at, now
         for domain, state in self._states.items():
             if state is PrimaryState.UP:
                 self._seconds[domain] += passed
         self._write()
 
-    def change(self, states: Mapping[str, PrimaryState], now: datetime) -> None:
+    def change(self, states: Mapping[str, PrimaryState]) -> None:
         """Primaries are in another state from now on."""
-        self.tick(now)
+        self.tick()
         self._states |= states
         self._write()
 

@@ -25,14 +25,24 @@ class Peer:
     """EHLO keywords, in lower case."""
 
 
-def mail(envelope: Envelope, size: int, addresses: Sequence[str], peer: Peer) -> bytes:
+def on_the_wire(recipient: Recipient) -> str:
+    """The address that is sent: with A-labels, unless its local part needs SMTPUTF8 anyway."""
+    if recipient.address.isascii():
+        return recipient.address
+    local = recipient.address.rpartition("@")[0]
+    return f"{local}@{recipient.domain}" if local.isascii() else recipient.address
+
+
+def mail(envelope: Envelope, size: int, recipients: Sequence[Recipient], peer: Peer) -> bytes:
     """For these recipients; `size` 0 is not told."""
     parts = [f"MAIL FROM:<{envelope.sender}>"]
     if size and "size" in peer.offers:
         parts.append(f"SIZE={size}")
     if envelope.eight_bit and "8bitmime" in peer.offers:
         parts.append("BODY=8BITMIME")
-    if "smtputf8" in peer.offers and (envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *addresses)))):
+    if "smtputf8" in peer.offers and (
+        envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *map(on_the_wire, recipients))))
+    ):
         parts.append("SMTPUTF8")
     if envelope.requires_tls:
         parts.append("REQUIRETLS")
@@ -43,17 +53,17 @@ def mail(envelope: Envelope, size: int, addresses: Sequence[str], peer: Peer) ->
 
 def rcpt(recipient: Recipient, peer: Peer) -> bytes:
     """One recipient."""
-    parts = [f"RCPT TO:<{recipient.address}>"]
+    parts = [f"RCPT TO:<{on_the_wire(recipient)}>"]
     if "dsn" in peer.offers:
         parts += [f"{key}={value}" for key, value in (("NOTIFY", recipient.notify), ("ORCPT", recipient.orcpt)) if value]
     return (" ".join(parts) + "\r\n").encode()
 
 
-def obstacle(envelope: Envelope, address: str, peer: Peer) -> tuple[type[Deferred | Failed], Reply] | None:
+def obstacle(envelope: Envelope, recipient: Recipient, peer: Peer) -> tuple[type[Deferred | Failed], Reply] | None:
     """What comes of a recipient whom no command can carry to this peer."""
     if envelope.requires_tls and not (peer.tls and "requiretls" in peer.offers):
         return Deferred, judge.NO_REQUIRETLS
-    for each in (envelope.sender, address):
+    for each in (envelope.sender, on_the_wire(recipient)):
         if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):
             return Failed, judge.UNSENDABLE
         if not (each.isascii() or "smtputf8" in peer.offers):

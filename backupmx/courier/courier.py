@@ -5,6 +5,7 @@ Does not know: how a lane does its work.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -51,6 +52,7 @@ class Courier:
         learn: Learn | None = None,
         chores: Sequence[tuple[Chore, int]] = (),
         timer: Timer = loop_timer,
+        seconds: Callable[[], float] = time.monotonic,
         patience: Patience = PATIENCE,
         routes: Routes | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class Courier:
         self._routes = routes or Routes(settings, Resolver(settings.dns.nameservers))
         self._ledger = Ledger(settings, spool, clock, timer, learn)
         domains = tuple(settings.domains)
-        self._clocks = Clocks(domains, spool.roll, board or Board(domains), clock())
+        self._clocks = Clocks(domains, spool.roll, board or Board(domains), seconds)
         dialler = Dialler(settings.hostname, patience)
         self._office = Office(settings.delivery, self._ledger, dialler, clock, timer, self._changed)
         self._lanes: dict[tuple[Endpoint, ...], Lane] = {}
@@ -223,7 +225,7 @@ class Courier:
             lane.ring()
 
     def _changed(self, lane: Lane) -> None:
-        self._clocks.change(dict.fromkeys(lane.domains, lane.health.accepting), self._clock())
+        self._clocks.change(dict.fromkeys(lane.domains, lane.health.accepting))
 
     def _leave(self, domain: str, lane: Lane) -> None:
         lane.domains.remove(domain)
@@ -238,14 +240,14 @@ class Courier:
         now = self._clock()
         if health.failed(now, why):
             log.primary_down(domain, why)
-            self._clocks.change({domain: PrimaryState.DOWN}, now)
+            self._clocks.change({domain: PrimaryState.DOWN})
         health.probing(now)
 
     async def _tick(self) -> None:
-        self._clocks.tick(self._clock())
+        self._clocks.tick()
 
     async def _keep(self) -> None:
-        self._clocks.tick(self._clock())
+        self._clocks.tick()
         try:
             await self._clocks.keep()
         except Exception as error:  # noqa: BLE001 - the next time will do

@@ -9,7 +9,7 @@ Whatever breaks, stalls, or is out of step ends it: from then on it has no word 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from aiosmtplib.errors import SMTPException
+from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from backupmx.core import wire
 from backupmx.core.message import Envelope, Recipient
@@ -17,7 +17,7 @@ from backupmx.core.outcome import Reply
 from backupmx.courier import commands
 from backupmx.courier.alarm import Handle, Timer
 from backupmx.courier.client import Connection
-from backupmx.courier.transaction import SLOWEST_OCTETS_PER_S, Patience
+from backupmx.courier.transaction import Patience
 from backupmx.watch import log
 
 IDLE_S = 60.0
@@ -44,6 +44,7 @@ class Handover:
 
     def __init__(self, way: Way, envelope: Envelope, size: int) -> None:
         self.route = way.route
+        self.client = envelope.client.address
         self._way = way
         self._envelope = envelope
         self._size = size
@@ -54,8 +55,9 @@ class Handover:
         self._refused: Reply | None = None
         """What was said to MAIL or DATA, if that was a no."""
         self._opened = False
+        self._refusals = 0
+        """Recipients that were."""
         self._stuffer: wire.Stuffer | None = None
-        self._octets = 0
         self._idle: Handle | None = None
 
     @property
@@ -86,6 +88,7 @@ class Handover:
             self._asking = False
         if reply is None or self._over:
             return None
+        self._refusals += reply.code >= 400
         self._way.heard(reply)
         self._wait()
         return reply
@@ -115,12 +118,17 @@ class Handover:
         """MAIL, with the first RCPT sent ahead where that is allowed."""
         connection.carried += 1
         if "xclient" in connection.peer.offers:
-            await connection.speak_for(self._envelope.client)
+            try:
+                await connection.speak_for(self._envelope.client)
+            except SMTPResponseException:
+                # said to this client, whatever it is: no word about the primary's health
+                self._abort()
+                return None
         peer, line = connection.peer, connection.line
-        if commands.obstacle(self._envelope, recipient.address, peer):
+        if commands.obstacle(self._envelope, recipient, peer):
             self._end(connection)
             return None
-        mail = commands.mail(self._envelope, self._size, (recipient.address,), peer)
+        mail = commands.mail(self._envelope, self._size, (recipient,), peer)
         ahead = "pipelining" in peer.offers
         line.send(mail + commands.rcpt(recipient, peer) if ahead else mail, replies=2 if ahead else 1)
         said = await self._reply(connection)
@@ -142,7 +150,7 @@ class Handover:
     async def _rcpt(self, recipient: Recipient, *, sent: bool = False) -> Reply | None:
         assert self._connection is not None
         if not sent:
-            if commands.obstacle(self._envelope, recipient.address, self._connection.peer):
+            if commands.obstacle(self._envelope, recipient, self._connection.peer):
                 self.abandon()
                 return None
             self._connection.line.send(commands.rcpt(recipient, self._connection.peer))
@@ -151,6 +159,8 @@ class Handover:
     async def _reply(self, connection: Connection, within: float | None = None) -> Reply:
         reply = await connection.line.reply(within or self._way.patience.command)
         # 421: it closes; 503 and 3xx: it is out of step
+        if reply.code == 421 and self._refusals:
+            self._abort()  # it has enough of this client, and says so
         if reply.code in (421, 503) or reply.code // 100 not in (2, 4, 5):
             raise ConnectionError(str(reply))
         return reply
@@ -165,7 +175,6 @@ class Handover:
             self._busy()
             await self._begin()
             if self._stuffer is not None and self._connection is not None:
-                self._octets += len(content)
                 self._connection.line.write(self._stuffer.feed(content))
                 await self._connection.line.flush(self._way.patience.block)
             self._wait()
@@ -206,8 +215,11 @@ class Handover:
             return None
         self._busy()
         try:
-            connection.line.write(self._stuffer.end())
-            reply = await self._reply(connection, self._way.patience.dot + self._octets / SLOWEST_OCTETS_PER_S)
+            if connection.line.answered:
+                reply = await self._early(connection)
+            else:
+                connection.line.write(self._stuffer.end())
+                reply = await self._reply(connection, self._way.patience.dot)
         except _STALLED:
             self._break()
             return None
@@ -216,6 +228,14 @@ class Handover:
             self._break()
             return None
         self._opened = False
+        return reply
+
+    async def _early(self, connection: Connection) -> Reply:
+        """A no before the dot is one. A yes before the dot answers something else: nobody has the message then."""
+        reply = await self._reply(connection)
+        connection.abort()
+        if reply.positive:
+            raise ConnectionError("a reply before the dot")
         return reply
 
     # The end

@@ -26,7 +26,7 @@ STALE = timedelta(seconds=2)
 BATCH = 200
 FULL_PAUSE_S = 1.0
 Learn = Callable[[str, str, Reply], None]
-"""Told a domain, a local part, and what its primary said of it."""
+"""Told a domain, a local part, and what its primary said when it was given a message for it."""
 _NAMES = {Delivered: "delivered", Deferred: "deferred", Failed: "failed"}
 
 
@@ -142,7 +142,7 @@ class Ledger:
     def _tell(self, lease: Lease, address: str, outcome: Outcome, now: datetime, due: datetime) -> None:
         id, reply = lease.message.id, str(outcome.reply)
         self._attempts(lease.domain, _NAMES[type(outcome)]).inc()
-        # whoever gets the content exists; a no may be one to the content, unless it says more
+        # whoever gets the content exists; a no is worth a question, if it says so in so many words
         if self._learn and (isinstance(outcome, Delivered) or (outcome.host and judge.names_nobody(outcome.reply))):
             self._learn(lease.domain, address.rpartition("@")[0], outcome.reply)
         if isinstance(outcome, Delivered):

@@ -25,7 +25,7 @@ class Line(SMTPProtocol):
     """Adds to the library's protocol that replies to commands sent ahead are kept until they are asked for.
 
     The library drops what comes while one reply is ready, since it has one command on its way at a time. What comes when
-    nothing was asked is still dropped: it must never be taken for an answer.
+    nothing was asked ends the line: one reply too many would make each that follows an answer to something else.
     """
 
     def __init__(self) -> None:
@@ -41,6 +41,8 @@ class Line(SMTPProtocol):
                 return
             self._buffer.extend(data)
             self._hand_over()
+        elif waiter is not None and not self._response_pending:
+            self.abort()
         else:
             super().data_received(data)
 
@@ -76,12 +78,18 @@ class Line(SMTPProtocol):
             raise Malformed("not a reply") from error
         self._owed = max(0, self._owed - 1)
         self._response_pending = self._owed > 0
-        if not self._owed:
-            self.discard()
+        if not self._owed and self._buffer:
+            self.abort()  # this one is what was asked for; nothing that comes after it could be trusted
         return judge.reply(*response)
 
+    @property
+    def answered(self) -> bool:
+        """Whether a reply is there, or a part of one, that nobody has asked for yet."""
+        waiter = self._response_waiter
+        return bool(self._buffer) or (waiter is not None and waiter.done())
+
     def discard(self) -> None:
-        """Drop what came beyond the replies that were due: it must never be taken for an answer to what is asked next."""
+        """Drop what came beyond the greeting or the reply to EHLO."""
         del self._buffer[:]
 
     def abort(self) -> None:

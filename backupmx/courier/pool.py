@@ -12,6 +12,8 @@ from backupmx.courier.alarm import Handle, Timer
 from backupmx.courier.client import Connection
 
 IDLE_S = 5.0
+FAREWELL_S = 2.0
+"""How long all of them may take together when we stop."""
 
 
 class Pool:
@@ -63,7 +65,9 @@ class Pool:
             self.dismiss(connection)
         self._idle.clear()
         if self._errands:
-            await asyncio.wait(self._errands)
+            _, left = await asyncio.wait(self._errands, timeout=FAREWELL_S)
+            for task in left:
+                task.cancel()
 
     def _retire(self, connection: Connection) -> None:
         if self._idle.pop(connection, None):

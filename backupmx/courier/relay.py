@@ -25,12 +25,18 @@ PATIENCE = Patience(connect=5, command=30, data=60, block=60, dot=240)
 """Shorter than that of any client, which waits behind us."""
 QUEUE_S = 5.0
 """How long a client waits for one of the connections that a route may have."""
+DIAL_S = 20.0
+"""How long a client waits for anybody to answer at any of a route's addresses."""
 SHUNNED_S = 3.0
 """After a failure, until somebody else is made to wait for the same."""
+OF_ONE_CLIENT = 0.5
+"""The part of the connections that one client may have in its hands."""
 VERIFIERS = 2
 """Connections of a worker that ask for recipients alone."""
 STRIKES = 10
 """4xx in a row, without one other word, after which a primary counts as one that answers so to everything"""
+STRIKERS = 3
+"""… if so many clients heard them: it may mean one alone;"""
 STRIKES_S = 60.0
 """… if they came over at least this time: one impatient client makes ten in a moment."""
 WELL_S = 10.0
@@ -48,6 +54,7 @@ class _Desk:
     verifiers: asyncio.Semaphore
     shunned_until: float = 0.0
     strikes: int = 0
+    strikers: set[str] = field(default_factory=set)
     first_strike: float = 0.0
     told_well: float = field(default=float("-inf"))
 
@@ -82,11 +89,12 @@ class Relay:
         self._desks: dict[str, _Desk] = {}
         self._found: dict[str, tuple[Route, float]] = {}
         self._live: set[Handover] = set()
+        self._dials: set[asyncio.Timeout] = set()
         self._is_cut = False
 
     def reachable(self, domain: str) -> bool:
         """See `ports.Primaries`."""
-        if self._health.state(domain) is PrimaryState.DOWN:
+        if self._is_cut or self._health.state(domain) is PrimaryState.DOWN:
             return False
         found = self._found.get(domain)
         return found is None or self._desk(found[0]).shunned_until <= self._clock()
@@ -99,13 +107,7 @@ class Relay:
     async def hand_over(self, domain: str, envelope: Envelope, size: int) -> Handover | None:
         """See `ports.Primaries`."""
         route = await self._route_of(domain)
-        if route is None:
-            return None
-        desk = self._desk(route)
-        try:
-            async with asyncio.timeout(QUEUE_S):
-                await desk.places.acquire()
-        except TimeoutError:
+        if route is None or not await self._place(desk := self._desk(route), client := envelope.client.address):
             return None
         if self._is_cut:
             desk.places.release()
@@ -131,17 +133,30 @@ class Relay:
             desk.places.release()
 
         def heard(reply: Reply | None) -> None:
-            self._heard(domain, desk, reply)
+            self._heard(domain, desk, reply, client)
 
         handover = Handover(Way(_name(route), dial, release, heard, self._patience, self._timer), envelope, size)
         self._live.add(handover)
         return handover
+
+    async def _place(self, desk: _Desk, client: str) -> bool:
+        """One of the connections that a route may have, in a while; not all of them are for one client."""
+        if sum(other.client == client for other in self._live) >= max(1, self._limit * OF_ONE_CLIENT):
+            return False
+        try:
+            async with asyncio.timeout(QUEUE_S):
+                await desk.places.acquire()
+        except TimeoutError:
+            return False
+        return True
 
     def cut(self) -> None:
         """See `ports.Primaries`."""
         self._is_cut = True
         for handover in list(self._live):
             handover.cut()
+        for dial in list(self._dials):
+            dial.reschedule(asyncio.get_running_loop().time())
 
     async def verify(self, domain: str, locals_: Sequence[str]) -> Sequence[Reply] | None:
         """See `ports.Primaries`."""
@@ -151,23 +166,23 @@ class Relay:
         desk = self._desk(route)
         async with desk.verifiers:
             for fresh in (False, True):
-                connection = None if fresh else desk.quiet.take()
-                connection = connection or await self._fresh(domain, route, desk)
+                # who waited for its turn may find that nobody is there any more
+                connection = await self._quiet(domain, route, desk, fresh=fresh) if self.reachable(domain) else None
                 if connection is None:
                     return None
                 reused = connection.carried > 0
                 replies = await connection.verify([f"{local}@{domain}" for local in locals_])
                 alive = connection.usable
                 desk.quiet.park(connection)
-                if replies is not None:
-                    self._heard(domain, desk, replies[0])
+                if replies is not None or alive or not reused:
+                    if replies is not None or not alive:
+                        self._heard(domain, desk, replies[0] if replies else None)
                     return replies
-                if alive:
-                    return None
-                if not reused:
-                    self._heard(domain, desk, None)
-                    return None
         return None
+
+    async def _quiet(self, domain: str, route: Route, desk: _Desk, *, fresh: bool) -> Connection | None:
+        connection = None if fresh else desk.quiet.take()
+        return connection or await self._fresh(domain, route, desk)
 
     async def close(self) -> None:
         """Take leave of all."""
@@ -197,14 +212,23 @@ class Relay:
         return desk
 
     async def _fresh(self, domain: str, route: Route, desk: _Desk) -> Connection | None:
-        found = await self._dialler.dial(route.addresses)
+        try:
+            # of several addresses, each with its own time, not all can be waited for
+            async with asyncio.timeout(DIAL_S) as dial:
+                self._dials.add(dial)
+                try:
+                    found = await self._dialler.dial(route.addresses)
+                finally:
+                    self._dials.discard(dial)
+        except TimeoutError:
+            found = None
         if isinstance(found, Connection):
             return found
         desk.shunned_until = self._clock() + SHUNNED_S
         self._tell("lost", domain)
         return None
 
-    def _heard(self, domain: str, desk: _Desk, reply: Reply | None) -> None:
+    def _heard(self, domain: str, desk: _Desk, reply: Reply | None, client: str = "") -> None:
         """What each word of a primary says about its health."""
         now = self._clock()
         if reply is None:
@@ -213,14 +237,17 @@ class Relay:
         elif reply.code // 100 == 4:
             desk.first_strike = desk.first_strike if desk.strikes else now
             desk.strikes += 1
-            if desk.strikes >= STRIKES and now - desk.first_strike >= STRIKES_S:
+            desk.strikers.add(client)
+            if desk.strikes >= STRIKES and len(desk.strikers) >= STRIKERS and now - desk.first_strike >= STRIKES_S:
                 desk.strikes = 0
                 self._tell("deferring", domain)
         else:
             desk.strikes = 0
-            if now - desk.told_well >= WELL_S:
-                desk.told_well = now
-                self._tell("well", domain)
+        if not desk.strikes:
+            desk.strikers.clear()
+        if reply is not None and reply.code // 100 != 4 and now - desk.told_well >= WELL_S:
+            desk.told_well = now
+            self._tell("well", domain)
 
 
 def _name(route: Route) -> str:

@@ -75,6 +75,7 @@ class Transaction:
         self._ends = time.monotonic() + parcel.time_left
         self._ahead = "pipelining" in peer.offers
         self._outcomes: dict[str, Outcome] = {}
+        self._whole = {recipient.address: recipient for recipient in self._message.envelope.recipients}
         self._recipients = [address for address in parcel.recipients if self._sendable(address)]
         self._accepted: list[str] = []
         self._place = Place.MAIL
@@ -116,7 +117,9 @@ class Transaction:
 
     async def _envelope(self) -> None:
         """MAIL, RCPT, DATA; ends at Place.DATA when the primary waits for the content, at another place when it does not."""
-        mail = commands.mail(self._message.envelope, self._message.size, self._recipients, self._peer)
+        mail = commands.mail(
+            self._message.envelope, self._message.size, [self._whole[each] for each in self._recipients], self._peer
+        )
         recipients = dict(self._rcpts())
         if self._ahead:
             self._line.send(b"".join((mail, *recipients.values(), b"DATA\r\n")), replies=len(recipients) + 2)
@@ -152,12 +155,29 @@ class Transaction:
     async def _content(self, content: Iterator[bytes]) -> None:
         # the reply may come before the dot: it is kept until it is asked for
         self._line.expect()
+        before = b""
         for piece in wire.data(content):
-            self._line.write(piece)
-            await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
+            if before:
+                self._line.write(before)
+                await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
+            before = piece
+        if self._line.answered:
+            await self._early()
+            return
+        self._line.write(before)
+        await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
         self._place = Place.DOT
         reply = await self._answer()
         self._judge(self._accepted, reply)
+
+    async def _early(self) -> None:
+        """A no before the dot is one: the primary has heard enough. A yes answers something else: nobody has the message."""
+        reply = await self._answer()
+        if reply.positive:
+            raise Malformed("a reply too many")
+        self._place = Place.DOT
+        self._judge(self._accepted, reply)
+        self._line.abort()
 
     async def _reset(self) -> None:
         """Nothing was sent: start anew (RFC 5321 section 4.1.1.5)."""
@@ -186,13 +206,12 @@ class Transaction:
         return min(seconds, self._ends - time.monotonic())
 
     def _rcpts(self) -> Iterator[tuple[str, bytes]]:
-        whole = {recipient.address: recipient for recipient in self._message.envelope.recipients}
         for address in self._recipients:
-            yield address, commands.rcpt(whole[address], self._peer)
+            yield address, commands.rcpt(self._whole[address], self._peer)
 
     def _sendable(self, address: str) -> bool:
         """Whether a command can carry the address; if not, its outcome is known without asking."""
-        obstacle = commands.obstacle(self._message.envelope, address, self._peer)
+        obstacle = commands.obstacle(self._message.envelope, self._whole[address], self._peer)
         if obstacle is not None:
             self._settle((address,), *obstacle)
         return obstacle is None

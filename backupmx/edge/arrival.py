@@ -164,7 +164,10 @@ class Arrival:
             self._dock.accepted_octets += self._size
             envelope = self._envelope
             addresses = [recipient.address for recipient in envelope.recipients]
-            log.relayed(self.id, envelope.client.address, envelope.sender, addresses, self._size, str(reply))
+            try:
+                log.relayed(self.id, envelope.client.address, envelope.sender, addresses, self._size, str(reply))
+            except Exception as error:  # noqa: BLE001 - the primary has it, whoever could not be told
+                log.trouble("relayed", error)
         return answer
 
     def _tell(self) -> None:

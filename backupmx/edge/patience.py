@@ -48,6 +48,10 @@ class Patience:
         self._progress_by += octets / SLOWEST
         self._deadline = min(now + DATA_BLOCK_S, self._progress_by)
 
+    def waited(self, seconds: float) -> None:
+        """It was we who kept the client waiting."""
+        self._progress_by += seconds
+
     def linger(self, now: float) -> None:
         """The last word was said."""
         self._heard = self._progress_by = self._deadline = now + LINGER_S

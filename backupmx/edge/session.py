@@ -60,7 +60,9 @@ class Session(Connection):
 
     async def _ask(self) -> None:
         """Somebody is asked about a recipient; what comes meanwhile waits."""
+        began = self.loop.time()
         reply = await self._dialogue.answer()
+        self._patience.waited(self.loop.time() - began)
         if self._mode is Mode.ENDED:
             self._dialogue.reset()
         else:

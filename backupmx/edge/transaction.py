@@ -26,7 +26,7 @@ Asking = Coroutine[Any, Any, Answer]
 class Transaction:
     """Takes one command at a time and says what is to be replied."""
 
-    __slots__ = ("_asked", "_chunks", "_handover", "_recipients", "_sender", "_terms", "_wish", "begun")
+    __slots__ = ("_alone", "_asked", "_chunks", "_handover", "_recipients", "_sender", "_terms", "_wish", "begun")
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -41,6 +41,8 @@ class Transaction:
             self._handover.abandon()
         self._handover = None
         """The transaction with a primary that is asked for its own word."""
+        self._alone = False
+        """Whether no primary could be had for this transaction: it is not waited for again."""
         self._asked = 0
         """Recipients that it took."""
         self._sender: str | None = None
@@ -137,7 +139,7 @@ class Transaction:
         if admission.shut(client.address):
             return replies.HARVESTING
         pause = admission.pause(client.address)
-        if pause or admission.relays(recipient.domain):
+        if pause or (not self._alone and admission.relays(recipient.domain)):
             return self._asking(one, recipient, client, pause)
         verdict = admission.weigh(recipient, self._sender or NULL_SENDER, client.address)
         if isinstance(verdict, Ask):
@@ -151,15 +153,19 @@ class Transaction:
         transaction, admission = self.begun, self._terms.admission
         if pause:
             await asyncio.sleep(pause)
-        if verdict is None and admission.relays(recipient.domain):
+        if verdict is None and self._goes_on(transaction) and not self._alone and admission.relays(recipient.domain):
             verdict = await self._ask_primary(recipient, client)
-        if verdict is None:
+        if verdict is None and self._goes_on(transaction):
             verdict = admission.weigh(recipient, self._sender or NULL_SENDER, client.address)
         if isinstance(verdict, Ask):
             verdict = await verdict.verdict()
-        if self.begun != transaction or self._sender is None:
-            return replies.BAD_SEQUENCE  # the client is gone meanwhile
+        if verdict is None or not self._goes_on(transaction):
+            return replies.BAD_SEQUENCE  # to nobody
         return self._settle(one, verdict, client)
+
+    def _goes_on(self, transaction: int) -> bool:
+        """Whether the client is not gone meanwhile: nobody is asked for it any more."""
+        return self._sender is not None and self.begun == transaction
 
     async def _ask_primary(self, recipient: Recipient, client: Client) -> Take | Refuse | None:
         """In-session; None when the primary has no word to say. One transaction goes to one primary."""
@@ -167,8 +173,9 @@ class Transaction:
         if self._handover is None:
             handover = await admission.hand_over(recipient.domain, self.envelope(client), self._wish.size)
             if handover is None:
+                self._alone = True
                 return None
-            if self.begun != transaction or self._sender is None:
+            if not self._goes_on(transaction):
                 handover.abandon()
                 return None
             self._handover = handover

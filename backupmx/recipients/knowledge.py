@@ -20,8 +20,11 @@ from backupmx.ports import Clock, Health, Roll
 from backupmx.recipients.lists import ListFile
 from backupmx.watch import log
 
+LONGEST_WORDS = 120
+"""Characters of a no that are kept."""
 MOST_PENDING = 1000
 """Addresses that wait to be written; what is learned beyond that is learned again another time."""
+MOST_COUNTED = 10_000
 MONTH_DAYS = 30
 WEEK_DAYS = 7
 WARMTH_S = 60.0
@@ -59,6 +62,8 @@ class Knowledge:
         self._pending: defaultdict[str, dict[str, Learned]] = defaultdict(dict)
         self._waiting = 0
         self._warmth = defaultdict[str, _Warmth](_Warmth)
+        self._day = 0
+        self._counted: set[tuple[str, str]] = set()
         self._returns = Counter[tuple[str, str]]()
 
     def spellings(self, domain: str, local: str) -> tuple[str, ...]:
@@ -77,6 +82,8 @@ class Knowledge:
         """What was learned from the primary's own words."""
         clock, everybody = self._health.clock(domain), self._recall(domain, EVERYBODY)
         found = [belief.of(self._recall(domain, name), everybody, clock) for name in self.spellings(domain, local)]
+        if found[0] is Belief.GONE:
+            return Belief.GONE  # of this very spelling
         return next((each for each in found if each in (Belief.KNOWN, Belief.REFRESH)), found[0])
 
     def listed(self, domain: str, local: str) -> bool | None:
@@ -137,7 +144,7 @@ class Knowledge:
         """The primary said this to a recipient. Cheap when it is no news."""
         word = judge.teaches(reply)
         if word is not None:
-            said = "" if word is belief.Word.KNOWN else str(reply)
+            said = "" if word is belief.Word.KNOWN else str(reply)[:LONGEST_WORDS]
             self._note(domain, self.spellings(domain, local)[0], Learned(word, self._health.clock(domain), said))
 
     def learn_everybody(self, domain: str, reply: Reply) -> None:
@@ -153,8 +160,14 @@ class Knowledge:
             self._pending[domain][local] = learned
             self._waiting += 1
 
-    def count(self, domain: str, *, answered: bool) -> None:
-        """A recipient who exists was named; whether that was known before."""
+    def count(self, domain: str, local: str, *, answered: bool) -> None:
+        """A recipient who exists was named; whether that was known before. Each counts once a day."""
+        day, name = self._today(), (domain, self.spellings(domain, local)[0])
+        if day != self._day:
+            self._day, self._counted = day, set()
+        if name in self._counted or len(self._counted) >= MOST_COUNTED:
+            return
+        self._counted.add(name)
         warmth = self._warmth[domain]
         warmth.asked += 1
         warmth.answered += answered

@@ -49,8 +49,9 @@ class ListFile:
         return len(self._names or ())
 
     def holds(self, local: str) -> bool | None:
-        """Whether this address of the domain exists; None while the file has never told."""
-        self.refresh()
+        """Whether this address of the domain exists, as the file said when it was read; None while it has never told."""
+        if self._names is None:
+            self.refresh()
         names, gone = self._names, self._gone
         if names is None:
             return None
@@ -59,8 +60,8 @@ class ListFile:
     def refresh(self) -> None:
         """Look at the file if a second has passed, and read it if it changed.
 
-        A list of a million takes seconds to read. Who cannot wait calls this in a thread, often enough; `holds` answers meanwhile
-        from what was read before.
+        A list of a million takes seconds to read: this is called in a thread, and `holds` answers meanwhile from what was read
+        before.
         """
         now = self._clock()
         if self._next_look is not None and now < self._next_look:

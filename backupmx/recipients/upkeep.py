@@ -18,7 +18,7 @@ from backupmx.watch import log
 
 PART = 1000
 """Addresses that one transaction takes: others wait for the writer meanwhile."""
-GONE_KEPT = 7 * belief.DAY
+GONE_KEPT = belief.DAY
 """An old no is still worth a `450` while the primary is down."""
 
 

@@ -64,7 +64,8 @@ class MemoryRoll:
 
     async def enlist(self, domain: str, number: int, locals_: Sequence[str]) -> None:
         """See `ports.Roll`."""
-        self._entries.setdefault((domain, number), set()).update(locals_)
+        if number == self.lists(domain).last:
+            self._entries.setdefault((domain, number), set()).update(locals_)
 
     async def close_list(self, domain: str, number: int, most_lost: float) -> Lists:
         """See `ports.Roll`."""

@@ -135,6 +135,8 @@ class LmdbRoll:
 
         def command(work: Transaction) -> None:
             lists = _read_lists(work.txn, work.tables, domain)
+            if number != lists.last:
+                return  # another list came meanwhile: what is late must not take its entries away
             mine = number.to_bytes(4)
             for key in news:
                 # until it is adopted, an entry of today's list stays one
@@ -194,27 +196,25 @@ class LmdbRoll:
         return entries, kept
 
     async def _drop_others(self, domain: str, number: int) -> None:
-        """What is not in the adopted list goes; what is, is written as such."""
-        mine = number.to_bytes(4)
+        """What is not in the adopted list goes; what is, is written as such. A list that begins meanwhile keeps its entries."""
         after: str | None = ""
         while after is not None:
 
             def command(work: Transaction, after: str = after) -> str | None:
+                adopted = _read_lists(work.txn, work.tables, domain).adopted
+                if adopted is None or adopted.number != number:
+                    return None  # and whoever adopted another one does this for it
                 last = None
                 todo = []
                 for count, (local, raw) in enumerate(_walk(work.txn, work.tables.listed, domain, after)):
                     if count >= SWEEP:
                         break
                     last = local
-                    if raw != mine + mine:
-                        todo.append((_key(domain, local), raw[4:] == mine))
+                    todo.append((_key(domain, local), raw))
                 else:
                     last = None
-                for key, stays in todo:
-                    if stays:
-                        work.txn.put(key, mine + mine, db=work.tables.listed)
-                    else:
-                        work.txn.delete(key, db=work.tables.listed)
+                for key, raw in todo:
+                    _rewrite(work, key, raw, number)
                 return last
 
             after = await self._writer.do(command)
@@ -321,6 +321,16 @@ def _read_lists(txn: lmdb.Transaction, tables: Tables, domain: str) -> Lists:
 def _is_of(entry: bytes, adopted: Adopted | None) -> bool:
     """An entry names two lists: today's, and the one that it came with last."""
     return adopted is not None and adopted.number.to_bytes(4) in (entry[:4], entry[4:])
+
+
+def _rewrite(work: Transaction, key: bytes, raw: bytes, number: int) -> None:
+    """An entry, now that this list is today's: its own half stands first, and a newer list's behind it."""
+    mine, newest = number.to_bytes(4), raw[4:]
+    if mine not in (raw[:4], newest):
+        if int.from_bytes(newest) <= number:
+            work.txn.delete(key, db=work.tables.listed)
+    elif raw[:4] != mine:
+        work.txn.put(key, mine + newest, db=work.tables.listed)
 
 
 def _write_lists(work: Transaction, domain: str, lists: Lists) -> None:

@@ -38,12 +38,11 @@ def main() -> None:
                     print(f"{wish.asked:,} RCPT, {taken:,} taken: {seconds / wish.asked * 1e6:.0f} µs of processor time each")
 
 
-def ours_again(place: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 - what `ours` returns
+def ours_again(place: Path):  # type: ignore[no-untyped-def]
     return ours(place, free_port(), probe="30s")
 
 
 async def fill(path: Path, known: int) -> None:
-    path.mkdir(parents=True)
     layout.prepare(path)
     spool = LmdbSpool(path, owner="bench", reserve=0)
     for start in range(0, known, PART):
@@ -60,7 +59,8 @@ def ask(us: Ours, known: int, asked: int) -> tuple[float, int]:
         say(line, heard, b"EHLO client.test\r\n")
         for start in range(0, asked, BATCH):
             names = [f"user{n * 7919 % known}" for n in range(start, min(start + BATCH, asked))]
-            line.sendall(b"MAIL FROM:<a@sender.test>\r\n" + b"".join(f"RCPT TO:<{name}@example.com>\r\n".encode() for name in names))
+            commands = [f"RCPT TO:<{name}@example.com>\r\n".encode() for name in names]
+            line.sendall(b"MAIL FROM:<a@sender.test>\r\n" + b"".join(commands))
             assert heard.readline().startswith(b"250")
             taken += sum(heard.readline().startswith(b"250") for _ in names)
             say(line, heard, b"RSET\r\n")

@@ -81,6 +81,8 @@ def test_what_a_reply_to_rcpt_teaches_of_the_address() -> None:
         (550, "No such user here"): Word.GONE,
         (553, "sorry, no mailbox here by that name"): Word.GONE,
         (550, "5.2.1 disabled"): Word.GONE,
+        (252, "2.1.5 cannot verify"): None,
+        (550, "5.1.0 <a@b>: Sender address rejected: User unknown"): None,
         (450, "4.2.0 greylisted"): None,
         (450, "4.1.1 unverified"): None,
         (452, "too many"): None,

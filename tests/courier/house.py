@@ -35,6 +35,9 @@ class Time:
     def clock(self) -> datetime:
         return self.now
 
+    def seconds(self) -> float:
+        return (self.now - START).total_seconds()
+
     def timer(self, seconds: float, call: Callable[[], object]) -> "_Handle":
         number = next(_serial)
         heapq.heappush(self._timers, (self.now + timedelta(seconds=seconds), number, call))
@@ -113,7 +116,9 @@ class House:
         self.spool = spool
         self.time = time
         self.board = Board(tuple(settings.domains))
-        self.courier = Courier(settings, spool, time.clock, board=self.board, timer=time.timer, patience=patience)
+        self.courier = Courier(
+            settings, spool, time.clock, board=self.board, timer=time.timer, seconds=time.seconds, patience=patience
+        )
 
     def said(self, id: MessageId, address: str = "user@example.com") -> str:
         """The last words that the spool has for a recipient."""

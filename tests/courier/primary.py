@@ -55,6 +55,8 @@ class ScriptedPrimary:
         self.commands: list[str] = []
         self.heard: list[tuple[int, str]] = []
         """The same, each with the number of its connection."""
+        self.unanswered: list[bytes] = []
+        """Contents that were taken, and whose client was never told."""
         self.ends = 0
         """Contents that came to their end, answered or not."""
         self.verbs: Counter[str] = Counter()
@@ -79,7 +81,7 @@ class ScriptedPrimary:
     def on(self, verb: str, reply: str, having: str = "", times: float = float("inf")) -> Self:
         """Add a rule; the first that fits is followed. CONNECT is the greeting, DOT the end of data, BODY the middle of it.
 
-        HANDSHAKE is what follows the 220 to STARTTLS. After a reply at BODY the content is read to its end, and nothing more is said.
+        HANDSHAKE is what follows the 220 to STARTTLS. After a reply at BODY the content is read, and nothing more is said.
         """
         self._rules.append(Rule(verb, reply, having, times))
         return self
@@ -170,7 +172,9 @@ class ScriptedPrimary:
             return "503 5.5.1 need MAIL"
         if verb == "DATA":
             return "354 go on" if session.rcpts else "554 5.5.1 no valid recipients"
-        return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on", "XCLIENT": "220 primary.test ESMTP"}.get(verb, "250 2.0.0 fine")
+        return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on", "XCLIENT": "220 primary.test ESMTP"}.get(
+            verb, "250 2.0.0 fine"
+        )
 
     async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = []
@@ -190,6 +194,8 @@ class ScriptedPrimary:
             return
         content = b"".join(lines)
         code = self._reply("DOT", content.decode("utf-8", "replace"), "250 2.0.0 taken")
+        if code.startswith(TAKEN_BUT):
+            self.unanswered.append(content)
         if code.startswith(("2", TAKEN_BUT)):
             self.received.append(Received(session.mail, session.rcpts, content, session.number))
         await self._write(writer, code.removeprefix(TAKEN_BUT))

@@ -12,7 +12,7 @@ import uvloop
 
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Fate, State
-from backupmx.core.outcome import Deferred, Delivered
+from backupmx.core.outcome import Deferred, Delivered, Failed
 from backupmx.courier.client import Connection, Dialler, Unreachable
 from backupmx.courier.routes import Address
 from backupmx.courier.transaction import Parcel, Patience, Report
@@ -180,15 +180,41 @@ async def test_replies_that_come_together_are_told_apart() -> None:
 
 
 async def test_what_nobody_asked_for_is_no_answer() -> None:
-    """A reply too many after a message is not taken for the reply to the next command."""
+    """A reply too many after a message is not taken for the reply to the next command: the line ends, the next takes another."""
     async with ScriptedPrimary(PLAIN).on("DOT", "250 2.0.0 taken\r\n250 2.0.0 and again", times=1) as primary:
         primary.on("MAIL", "450 4.1.8 later", having="b@")
         connection = await dialled(primary)
         first = await carried(connection, "x@example.com", sender="a@s.test")
-        second = await carried(connection, "x@example.com", sender="b@s.test")
-        await connection.quit()
         assert first.outcomes["x@example.com"].reply.code == 250
-        assert second.outcomes["x@example.com"].reply.code == 450
+        second = await carried(connection, "x@example.com", sender="b@s.test")
+        assert not second.outcomes
+        assert second.stale
+        connection = await dialled(primary)
+        third = await carried(connection, "x@example.com", sender="b@s.test")
+        await connection.quit()
+        assert third.outcomes["x@example.com"].reply.code == 450
+
+
+@pytest.mark.parametrize("offers", [PLAIN, EXTENSIONS])
+@pytest.mark.parametrize(
+    ("step", "said", "kinds"),
+    [
+        ("RCPT", "250 2.1.5 fine\r\n250 2.1.5 fine", {Deferred}),
+        ("DATA", "354 go on\r\n250 2.0.0 and more", {Deferred}),
+        ("BODY", "451 4.3.0 enough", {Deferred}),
+        ("BODY", "552 5.3.4 enough", {Failed}),
+    ],
+)
+async def test_a_yes_before_the_dot_is_no_yes_to_the_message(
+    offers: tuple[str, ...], step: str, said: str, kinds: set[type]
+) -> None:
+    """I1: a primary that says one thing twice would answer each thing too early ever after. A no is believed."""
+    async with ScriptedPrimary(offers).on("DOT", "451 4.3.1 not taken").on(step, said) as primary:
+        connection = await dialled(primary)
+        report = await carried(connection, "x@example.com", content=b"x\r\n" * 700_000)
+        connection.abort()
+        assert {type(outcome) for outcome in report.outcomes.values()} <= kinds
+        assert not primary.received
 
 
 @pytest.mark.parametrize("noise", ["hello", "25", "xyz what\r\n", "250-" + "x" * 300_000])

@@ -19,7 +19,7 @@ def upkeep(house: House) -> Upkeep:
 
 
 async def test_what_nobody_believes_any_more_is_forgotten() -> None:
-    """By the primary's clock; an old no is kept a week, for an outage."""
+    """By the primary's clock; an old no is kept a day, for an outage."""
     house = House(policies(D))
     house.health.seconds = 40 * DAY
     await house.roll.learn(
@@ -27,8 +27,8 @@ async def test_what_nobody_believes_any_more_is_forgotten() -> None:
         {
             "old": Learned(Word.KNOWN, 9 * DAY - 1),
             "ann": Learned(Word.KNOWN, 9 * DAY),
-            "gone": Learned(Word.GONE, 33 * DAY - 1),
-            "bob": Learned(Word.GONE, 33 * DAY),
+            "gone": Learned(Word.GONE, 39 * DAY - 1),
+            "bob": Learned(Word.GONE, 39 * DAY),
         },
     )
     await upkeep(house).sweep()

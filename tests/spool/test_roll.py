@@ -1,5 +1,6 @@
 """What `ports.Roll` promises, asked of the LMDB roll and of the in-memory fake alike."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,38 @@ async def test_a_list_that_was_overtaken_is_not_adopted(roll: Roll) -> None:
     await roll.close_list(OURS, first, MOST_LOST)
     assert roll.listed(OURS, "bob")
     assert not roll.listed(OURS, "ann")
+
+
+async def test_parts_of_an_older_list_take_nothing_from_a_newer_one(roll: Roll) -> None:
+    await put_list(roll, "ann", "bob")
+    older = await roll.begin_list(OURS)
+    newer = await roll.begin_list(OURS)
+    await roll.enlist(OURS, newer, ["ann", "bob"])
+    await roll.enlist(OURS, older, ["ann"])
+    lists = await roll.close_list(OURS, newer, MOST_LOST)
+    assert lists.adopted == Adopted(newer, 2)
+    assert [roll.listed(OURS, name) for name in ("ann", "bob")] == [True, True]
+
+
+@pytest.mark.parametrize("meets", range(4))
+async def test_a_list_that_begins_while_another_is_adopted_keeps_its_people(roll: Roll, meets: int) -> None:
+    """The rewriting of a long list takes several transactions; parts of the next one come between them."""
+    people = [f"user{number:05}" for number in range(7000)]
+    await put_list(roll, *people)
+    number = await roll.begin_list(OURS)
+    await roll.enlist(OURS, number, people)
+    closing = asyncio.create_task(roll.close_list(OURS, number, MOST_LOST))
+    for _ in range(meets):
+        await asyncio.sleep(0.005)
+    newer = await roll.begin_list(OURS)
+    await roll.enlist(OURS, newer, people[::-1])
+    await closing
+    assert all(roll.listed(OURS, name) for name in people)
+    lists = await roll.close_list(OURS, newer, MOST_LOST)
+    assert lists.waiting is None
+    assert lists.adopted is not None
+    assert lists.adopted.entries in (7000, 0)[: 1 + (lists.adopted.number != newer)]
+    assert all(roll.listed(OURS, name) for name in people)
 
 
 async def test_a_page_has_both_kinds_in_order(roll: Roll) -> None:
