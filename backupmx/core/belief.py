@@ -40,6 +40,8 @@ class Learned(Struct, frozen=True, omit_defaults=True):
     """Seconds on the primary's clock."""
     said: str = ""
     """Its words for a no; untrusted."""
+    when: int = 0
+    """Seconds since 1970, of a no: it grows old while the primary is down, too."""
 
 
 class Belief(Enum):
@@ -55,12 +57,12 @@ class Belief(Enum):
     UNKNOWN = auto()
 
 
-def of(learned: Learned | None, everybody: Learned | None, clock: int) -> Belief:
-    """What follows from what is kept of an address and of its whole domain."""
+def of(learned: Learned | None, everybody: Learned | None, clock: int, now: int) -> Belief:
+    """What follows from what is kept of an address and of its whole domain; `now` in seconds since 1970."""
     if learned is not None and learned.word is Word.KNOWN and clock - learned.at < KNOWN_FOR:
         return Belief.KNOWN if clock - learned.at < REFRESH_AFTER else Belief.REFRESH
     gone = learned is not None and learned.word is Word.GONE
-    if gone and learned is not None and clock - learned.at < GONE_FOR:
+    if gone and learned is not None and clock - learned.at < GONE_FOR and 0 <= now - learned.when < GONE_FOR:
         return Belief.GONE
     if everybody is not None and everybody.word is Word.KNOWN and clock - everybody.at < CATCH_ALL_FOR:
         return Belief.KNOWN

@@ -107,6 +107,7 @@ class Edge:
             session.stop()
         await self._until(lambda: not any(session.in_data for session in self._sessions), grace.total_seconds())
         self._terms.admission.cut()
+        await self._until(lambda: not any(session.in_data for session in self._sessions), CLOSING_S)
         for session in list(self._sessions):
             session.close()
         await self._until(lambda: not self._sessions, CLOSING_S)

@@ -17,6 +17,8 @@ from backupmx.recipients.knowledge import Knowledge
 from backupmx.watch import log
 
 PATIENCE_S = 10.0
+SURVEY_S = 600.0
+"""How often it is tried to find out whether a primary takes everybody, while it does not tell."""
 MOST = 200
 """Questions under way at a time; more are not asked."""
 
@@ -52,6 +54,7 @@ class Callouts:
         self._knowledge = knowledge
         self._nobody = nobody
         self._patience = patience
+        self._surveyed: dict[str, float] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
 
     async def ask(self, domain: str, local: str) -> Answer:
@@ -68,7 +71,9 @@ class Callouts:
 
     def survey(self, domain: str) -> None:
         """Find out in the background whether the primary takes whatever is before its domain, if that is not known."""
-        if not self._knowledge.everybody_asked(domain):
+        now = asyncio.get_running_loop().time()
+        if not self._knowledge.everybody_asked(domain) and now - self._surveyed.get(domain, -SURVEY_S) >= SURVEY_S:
+            self._surveyed[domain] = now
             self._begin(domain, "")
 
     async def close(self) -> None:

@@ -80,8 +80,8 @@ class Knowledge:
 
     def belief(self, domain: str, local: str) -> Belief:
         """What was learned from the primary's own words."""
-        clock, everybody = self._health.clock(domain), self._recall(domain, EVERYBODY)
-        found = [belief.of(self._recall(domain, name), everybody, clock) for name in self.spellings(domain, local)]
+        clock, now, everybody = self._health.clock(domain), self._now(), self._recall(domain, EVERYBODY)
+        found = [belief.of(self._recall(domain, name), everybody, clock, now) for name in self.spellings(domain, local)]
         if found[0] is Belief.GONE:
             return Belief.GONE  # of this very spelling
         return next((each for each in found if each in (Belief.KNOWN, Belief.REFRESH)), found[0])
@@ -116,7 +116,7 @@ class Knowledge:
         )
 
     def _takes_everybody(self, domain: str) -> bool:
-        return belief.of(None, self._recall(domain, EVERYBODY), self._health.clock(domain)) is Belief.KNOWN
+        return belief.of(None, self._recall(domain, EVERYBODY), self._health.clock(domain), self._now()) is Belief.KNOWN
 
     def warm(self, domain: str) -> bool:
         """Whether those whom nobody knows are likely to be nobody: a list tells, or enough of the last month's are known."""
@@ -136,7 +136,10 @@ class Knowledge:
         return self._roll.recall(domain, local)
 
     def _today(self) -> int:
-        return int(self._clock().timestamp()) // SECONDS_A_DAY
+        return self._now() // SECONDS_A_DAY
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())
 
     # What is learned
 
@@ -145,13 +148,13 @@ class Knowledge:
         word = judge.teaches(reply)
         if word is not None:
             said = "" if word is belief.Word.KNOWN else str(reply)[:LONGEST_WORDS]
-            self._note(domain, self.spellings(domain, local)[0], Learned(word, self._health.clock(domain), said))
+            self._note(domain, self.spellings(domain, local)[0], Learned(word, self._health.clock(domain), said, self._now()))
 
     def learn_everybody(self, domain: str, reply: Reply) -> None:
         """The primary said this to an address that nobody can have."""
         word = judge.teaches(reply)
         if word is not None:
-            self._note(domain, EVERYBODY, Learned(word, self._health.clock(domain)))
+            self._note(domain, EVERYBODY, Learned(word, self._health.clock(domain), when=self._now()))
 
     def _note(self, domain: str, local: str, learned: Learned) -> None:
         if local != EVERYBODY and learned.word is belief.Word.KNOWN and self._takes_everybody(domain):

@@ -7,7 +7,7 @@ from backupmx.core import belief
 from backupmx.core.belief import DAY, Belief, Learned, Word
 
 clocks = st.integers(0, 100 * DAY)
-learned = st.none() | st.builds(Learned, st.sampled_from(Word), clocks)
+learned = st.none() | st.builds(Learned, st.sampled_from(Word), clocks, st.just(""), clocks)
 
 
 def yes(at: int) -> Learned:
@@ -15,12 +15,12 @@ def yes(at: int) -> Learned:
 
 
 def no(at: int) -> Learned:
-    return Learned(Word.GONE, at, "550 5.1.1 no")
+    return Learned(Word.GONE, at, "550 5.1.1 no", at)
 
 
 def test_a_yes_is_good_for_a_month_and_asked_again_after_a_week() -> None:
     ages = [0, 7 * DAY - 1, 7 * DAY, 31 * DAY - 1, 31 * DAY]
-    assert [belief.of(yes(5), None, 5 + age) for age in ages] == [
+    assert [belief.of(yes(5), None, 5 + age, 5 + age) for age in ages] == [
         Belief.KNOWN,
         Belief.KNOWN,
         Belief.REFRESH,
@@ -30,7 +30,7 @@ def test_a_yes_is_good_for_a_month_and_asked_again_after_a_week() -> None:
 
 
 def test_a_no_is_good_for_two_hours_and_doubtful_afterwards() -> None:
-    assert [belief.of(no(5), None, 5 + age) for age in (0, 7199, 7200, 100 * DAY)] == [
+    assert [belief.of(no(5), None, 5 + age, 5 + age) for age in (0, 7199, 7200, 100 * DAY)] == [
         Belief.GONE,
         Belief.GONE,
         Belief.STALE_GONE,
@@ -38,19 +38,26 @@ def test_a_no_is_good_for_two_hours_and_doubtful_afterwards() -> None:
     ]
 
 
+def test_a_no_grows_old_in_an_outage_too() -> None:
+    """I9: what is told for good is fresh by every clock, also when the primary has just come back."""
+    assert belief.of(no(5), None, 6, 5 + 7199) is Belief.GONE
+    assert belief.of(no(5), None, 6, 5 + 7200) is Belief.STALE_GONE
+    assert belief.of(no(5), None, 6, 4) is Belief.STALE_GONE  # a clock that was set back
+
+
 def test_of_a_primary_that_takes_everybody_everybody_is_known_for_a_week() -> None:
     """But for whom it refused just now."""
-    assert belief.of(None, yes(0), 7 * DAY - 1) is Belief.KNOWN
-    assert belief.of(no(0), yes(0), 7200) is Belief.KNOWN
-    assert belief.of(no(0), yes(0), 7199) is Belief.GONE
-    assert belief.of(None, yes(0), 7 * DAY) is Belief.UNKNOWN
-    assert belief.of(None, no(0), 0) is Belief.UNKNOWN
+    assert belief.of(None, yes(0), 7 * DAY - 1, 7 * DAY - 1) is Belief.KNOWN
+    assert belief.of(no(0), yes(0), 7200, 7200) is Belief.KNOWN
+    assert belief.of(no(0), yes(0), 7199, 7199) is Belief.GONE
+    assert belief.of(None, yes(0), 7 * DAY, 7 * DAY) is Belief.UNKNOWN
+    assert belief.of(None, no(0), 0, 0) is Belief.UNKNOWN
 
 
 @given(learned, learned, clocks, clocks)
 def test_time_never_makes_a_no_of_anything_else(what: Learned | None, everybody: Learned | None, clock: int, later: int) -> None:
     """I9: what is told for good rests on a fresh no alone."""
-    before, after = (belief.of(what, everybody, max(clock, what.at if what else 0) + more) for more in (0, later))
+    before, after = (belief.of(what, everybody, max(clock, what.at if what else 0) + more, clock + more) for more in (0, later))
     if after is Belief.GONE:
         assert before is Belief.GONE
         assert what is not None

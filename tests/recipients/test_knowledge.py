@@ -28,7 +28,7 @@ async def test_what_was_learned_is_known_at_once_and_written_later() -> None:
     assert house.knowledge.belief(D, "ann") is Belief.KNOWN
     assert house.roll.recall(D, "ann") is None
     await house.knowledge.write()
-    assert house.roll.recall(D, "ann") == Learned(Word.KNOWN, 0)
+    assert house.roll.recall(D, "ann") == Learned(Word.KNOWN, 0, when=int(house.now.timestamp()))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,10 @@ async def test_an_outage_of_sixty_days_makes_nobody_unknown() -> None:
     assert house.knowledge.belief(D, "bob") is Belief.STALE_GONE
     house.pass_time(timedelta(days=31), up=True)
     assert house.knowledge.belief(D, "ann") is Belief.UNKNOWN
+    house.knowledge.learn(D, "cyd", NO)
+    assert house.knowledge.belief(D, "cyd") is Belief.GONE
+    house.pass_time(timedelta(days=3), up=False)
+    assert house.knowledge.belief(D, "cyd") is Belief.STALE_GONE  # to be asked again once somebody is there to be asked
 
 
 async def test_of_a_primary_that_takes_everybody_nobody_is_written_down() -> None:

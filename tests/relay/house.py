@@ -116,8 +116,8 @@ class House:
 
     async def learned(self, word: Word, *locals_: str, domain: str = DOMAIN, ago: int = 0) -> None:
         """The roll has this of these local parts."""
-        at = self.board.clock(domain) - ago
-        await self.spool.roll.learn(domain, {local: Learned(word, at) for local in locals_})
+        at, when = self.board.clock(domain) - ago, int(self.time.now.timestamp()) - ago
+        await self.spool.roll.learn(domain, {local: Learned(word, at, when=when) for local in locals_})
 
     async def no_catch_all(self) -> None:
         """The roll has it that no domain takes everybody."""
