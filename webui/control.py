@@ -27,9 +27,11 @@ from backupmx.control.protocol import (
     ShowMessage,
     StatusAnswer,
     Text,
+    TrackMessages,
 )
 from backupmx.core.roll import Lists
 from backupmx.core.status import Status
+from backupmx.core.track import Life
 from backupmx.errors import ControlUnavailable
 
 
@@ -41,6 +43,9 @@ class Control(Protocol):
 
     def listing(self, request: ListQueue) -> Iterator[Row]:
         """Rows, newest first."""
+
+    def lives(self, request: TrackMessages) -> Iterator[Life]:
+        """What became of messages, newest first."""
 
     def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
         """All rows of one request, and where the next page begins."""
@@ -86,6 +91,10 @@ class Questions:
     def listing(self, request: ListQueue) -> Iterator[Row]:
         """Messages, newest first."""
         return self._control.listing(request)
+
+    def lives(self, request: TrackMessages) -> Iterator[Life]:
+        """What became of messages, newest first."""
+        return self._control.lives(request)
 
     def recipients(self, request: ListRecipients) -> list[RecipientRow] | None:
         """What is known of a domain's recipients; None when the domain is none of ours."""

@@ -83,9 +83,9 @@ class Admin:
             case Verb.HOLD:
                 return await self._spool.hold(found, request.by, request.why, now)
             case Verb.RELEASE:
-                return await self._spool.release(found, now)
+                return await self._spool.release(found, request.by, request.why, now)
             case Verb.DELETE:
-                return await self._spool.remove(found)
+                return await self._spool.remove(found, request.by, request.why, now)
 
     def _resolve(self, text: str) -> tuple[MessageId | None, str]:
         """The id that is meant, or None and what is wrong. A whole id is not looked for: its message may be gone by now."""

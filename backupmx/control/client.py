@@ -24,13 +24,16 @@ from backupmx.control.protocol import (
     CloseList,
     Done,
     Enlist,
+    LifeRow,
     ListQueue,
     ListRecipients,
     RecipientRow,
     Refused,
     Row,
+    TrackMessages,
     VerifyRecipient,
 )
+from backupmx.core.track import Life
 from backupmx.errors import ControlUnavailable
 
 PAGE = 200
@@ -62,11 +65,15 @@ class ControlClient:
         """Rows in the order of their local parts, asked for in the same way. Raises ControlUnavailable."""
         return (row for row in self._all(request) if isinstance(row, RecipientRow))
 
+    def lives(self, request: TrackMessages) -> Iterator[Life]:
+        """What became of messages, newest first, asked for in the same way. Raises ControlUnavailable."""
+        return (row.life for row in self._all(request) if isinstance(row, LifeRow))
+
     def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
         """All rows of one request, and where the next page begins. Raises ControlUnavailable."""
         rows: list[AnyRow] = []
         with self._asked(request) as answers:
-            while isinstance(answer := self._next(answers), Row | RecipientRow):
+            while isinstance(answer := self._next(answers), AnyRow):
                 rows.append(answer)
         if isinstance(answer, Done):
             return rows, answer.after

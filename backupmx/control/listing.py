@@ -1,4 +1,4 @@
-"""A message or a recipient as programs read it: one JSON object, the same from the command line and from the HTTP API (I8).
+"""A message, its life, or a recipient as programs read it: one JSON object, the same on the command line and by HTTP (I8).
 
 Knows: Postfix's names for the parts of a queue entry (postqueue(1), option -j), and ours after them.
 Does not know: who prints it, and where.
@@ -9,6 +9,7 @@ from typing import Any
 
 from backupmx.control.protocol import RecipientRow, Row
 from backupmx.core.message import Fate, Message, Progress, State
+from backupmx.core.track import AnyEvent, Damaged, Expired, Life, Result, Standing, Tried
 
 POSTFIX_QUEUE = {
     State.WAITING: "deferred",
@@ -39,6 +40,65 @@ def as_object(row: Row) -> dict[str, Any]:
         "last_reply": latest.said if latest else None,
         "tls": message.envelope.client.tls,
     }
+
+
+def as_life(life: Life) -> dict[str, Any]:
+    """What became of a message: the last of it for each recipient, and all that happened on the way."""
+    return {
+        "queue_id": life.id,
+        "arrival_time": int(life.arrived.timestamp()),
+        "message_size": life.size,
+        "sender": life.sender,
+        "recipients": [_fared(life, address, last) for address, last in zip(life.recipients, life.latest(), strict=True)],
+        "state": life.standing.value,
+        "ended": life.ended,
+        "client": {"address": life.client.address, "name": life.client.helo, "tls": life.client.tls},
+        "events": [_event(life, event) for event in life.events],
+        "events_left_out": life.dropped,
+    }
+
+
+def _fared(life: Life, address: str, last: Tried | Expired | None) -> dict[str, Any]:
+    tried = last if isinstance(last, Tried) else None
+    return {
+        "address": address,
+        "outcome": outcome(life, last),
+        "reply": tried.reply if tried else None,
+        "host": tried.host if tried else None,
+        "tls": tried.tls if tried else None,
+        "time": last.at if last else None,
+    }
+
+
+def outcome(life: Life, last: Tried | Expired | None) -> str:
+    """What became of one recipient, in a word."""
+    done = isinstance(last, Tried) and last.result in (Result.DELIVERED, Result.RELAYED)
+    if life.standing is Standing.REMOVED and not done:
+        return "removed"
+    if isinstance(last, Expired):
+        return "expired"
+    return last.result.value if last else "waiting"
+
+
+def _event(life: Life, event: AnyEvent) -> dict[str, Any]:
+    match event:
+        case Tried():
+            return {
+                "time": event.at,
+                "event": event.result.value,
+                "recipients": [life.recipients[place] for place in event.whom],
+                "reply": event.reply,
+                "host": event.host,
+                "tls": event.tls,
+                "times": event.times,
+                "since": event.since,
+            }
+        case Expired():
+            return {"time": event.at, "event": "expired", "recipients": [life.recipients[place] for place in event.whom]}
+        case Damaged():
+            return {"time": event.at, "event": "damaged", "why": event.why}
+        case _:
+            return {"time": event.at, "event": type(event).__name__.lower(), "by": event.by, "why": event.why}
 
 
 def as_recipient(row: RecipientRow) -> dict[str, Any]:

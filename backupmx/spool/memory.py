@@ -10,15 +10,17 @@ from datetime import datetime
 from msgspec.structs import replace
 from xxhash import xxh3_128
 
-from backupmx.core import ids
+from backupmx.core import ids, track
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Envelope, Lease, Message, Schedule, State
 from backupmx.core.outcome import Outcome
 from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
+from backupmx.core.track import AnyEvent, Damaged, Held, Released, Removed
 from backupmx.errors import MessageDamaged, SpoolFull
 from backupmx.spool import keys, states
 from backupmx.spool.intake import CHUNK
 from backupmx.spool.memory_roll import MemoryRoll
+from backupmx.spool.memory_track import MemoryTrack
 
 
 class MemoryIntake:
@@ -65,6 +67,7 @@ class MemorySpool:
         self.contents: dict[MessageId, bytes] = {}
         self.capacity = capacity
         self.roll = MemoryRoll()
+        self.track = MemoryTrack(self.messages)
 
     def room(self) -> int:
         """See `ports.Spool`."""
@@ -74,7 +77,9 @@ class MemorySpool:
         """See `ports.Spool`."""
         return MemoryIntake(self, id)
 
-    def _put(self, id: MessageId, new: Message | None) -> None:
+    def _put(self, id: MessageId, new: Message | None, events: Sequence[AnyEvent] = ()) -> None:
+        if events:
+            self.track.add(self.messages[id], events, gone=new is None)
         if new is None:
             del self.messages[id], self.contents[id]
         else:
@@ -101,11 +106,12 @@ class MemorySpool:
         """See `ports.Spool`."""
         old = self.messages.get(lease.message.id)
         if old is not None:
-            self._put(old.id, states.settled(old, lease.domain, outcomes, now, due))
+            new = states.settled(old, lease.domain, outcomes, now, due)
+            self._put(old.id, new, track.tried(old, outcomes, now))
 
-    async def set_aside(self, id: MessageId, damage: str) -> None:
+    async def set_aside(self, id: MessageId, damage: str, now: datetime) -> None:
         """See `ports.Spool`."""
-        self._change([id], lambda message: replace(message, damage=damage))
+        self._change([id], lambda message: replace(message, damage=damage), Damaged(now, track.cut(damage)))
 
     def content(self, id: MessageId) -> Iterator[bytes]:
         """See `ports.Spool`."""
@@ -128,7 +134,10 @@ class MemorySpool:
             for id, message in sorted(self.messages.items())
             if message.state(domain) in (State.WAITING, State.LEASED) and domain in message.schedule and message.arrived < before
         ][:limit]
-        return self._change(late, lambda message: states.expired(message, domain, now))
+        for id in late:
+            old = self.messages[id]
+            self._put(id, states.expired(old, domain, now), track.expired(old, domain, now))
+        return tuple(late)
 
     async def reclaim(self, owner: str, now: datetime) -> int:
         """See `ports.Spool`."""
@@ -145,11 +154,13 @@ class MemorySpool:
 
     async def hold(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        return self._change(ids_, lambda message: states.held(message, by, why, now))
+        event = Held(now, track.cut(by), track.cut(why))
+        return self._change(ids_, lambda message: states.held(message, by, why, now), event)
 
-    async def release(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
+    async def release(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        return self._change(ids_, lambda message: states.released(message, now))
+        event = Released(now, track.cut(by), track.cut(why))
+        return self._change(ids_, lambda message: states.released(message, now), event)
 
     async def hurry(self, domain: str, now: datetime, limit: int) -> int:
         """See `ports.Spool`."""
@@ -162,20 +173,22 @@ class MemorySpool:
         """See `ports.Spool`."""
         return self._change(ids_, lambda message: states.hurried(message, now))
 
-    async def remove(self, ids_: Sequence[MessageId]) -> tuple[MessageId, ...]:
+    async def remove(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
         found = tuple(id for id in dict.fromkeys(ids_) if id in self.messages)
         for id in found:
-            self._put(id, None)
+            self._put(id, None, (Removed(now, track.cut(by), track.cut(why)),))
         return found
 
-    def _change(self, ids_: Sequence[MessageId], step: Callable[[Message], Message | None]) -> tuple[MessageId, ...]:
+    def _change(
+        self, ids_: Sequence[MessageId], step: Callable[[Message], Message | None], event: AnyEvent | None = None
+    ) -> tuple[MessageId, ...]:
         changed = []
         for id in ids_:
             old = self.messages.get(id)
             new = step(old) if old else None
             if new is not None:
-                self._put(id, new)
+                self._put(id, new, () if event is None else (event,))
                 changed.append(id)
         return tuple(changed)
 

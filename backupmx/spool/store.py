@@ -10,13 +10,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backupmx.core import ids
+from backupmx.core import ids, track
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Lease, Message
 from backupmx.core.outcome import Outcome
+from backupmx.core.track import AnyEvent, Damaged, Held, Released, Removed
 from backupmx.spool import keys, layout, states
 from backupmx.spool.intake import LmdbIntake
 from backupmx.spool.roll import LmdbRoll
+from backupmx.spool.track import LmdbTrack
 from backupmx.spool.transaction import Transaction
 from backupmx.spool.view import View, key_of
 from backupmx.spool.writer import Writer
@@ -39,6 +41,8 @@ class LmdbSpool(View):
         self._writer = Writer(self._env, self._tables, on_commit)
         self.roll = LmdbRoll(self._env, self._tables, self._writer)
         """What is known of recipients."""
+        self.track = LmdbTrack(self._env, self._tables, self._writer)
+        """What became of messages."""
 
     def close(self) -> None:
         """Finish what was asked; nothing works afterwards."""
@@ -94,13 +98,15 @@ class LmdbSpool(View):
         def command(work: Transaction) -> None:
             old = work.get(id)
             if old is not None:
-                work.move(id, old, states.settled(old, lease.domain, outcomes, now, due))
+                new = states.settled(old, lease.domain, outcomes, now, due)
+                work.move(id, old, new, track.tried(old, outcomes, now))
 
         await self._writer.do(command)
 
-    async def set_aside(self, id: MessageId, damage: str) -> None:
+    async def set_aside(self, id: MessageId, damage: str, now: datetime) -> None:
         """See `ports.Spool`."""
-        await self._change([id], lambda message: replace(message, damage=damage))
+        event = Damaged(now, track.cut(damage))
+        await self._change([id], lambda message: replace(message, damage=damage), event)
 
     async def expire(self, domain: str, before: datetime, now: datetime, limit: int) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
@@ -113,7 +119,7 @@ class LmdbSpool(View):
                 assert old is not None
                 if old.arrived >= before:
                     break
-                work.move(id, old, states.expired(old, domain, now))
+                work.move(id, old, states.expired(old, domain, now), track.expired(old, domain, now))
                 late.append(old.id)
             return tuple(late)
 
@@ -157,18 +163,21 @@ class LmdbSpool(View):
 
     async def hold(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        return await self._change(ids_, lambda message: states.held(message, by, why, now))
+        event = Held(now, track.cut(by), track.cut(why))
+        return await self._change(ids_, lambda message: states.held(message, by, why, now), event)
 
-    async def release(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
+    async def release(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        return await self._change(ids_, lambda message: states.released(message, now))
+        event = Released(now, track.cut(by), track.cut(why))
+        return await self._change(ids_, lambda message: states.released(message, now), event)
 
     async def retry(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
         return await self._change(ids_, lambda message: states.hurried(message, now))
 
-    async def remove(self, ids_: Sequence[MessageId]) -> tuple[MessageId, ...]:
+    async def remove(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
+        event = Removed(now, track.cut(by), track.cut(why))
 
         def command(work: Transaction) -> tuple[MessageId, ...]:
             removed = []
@@ -176,13 +185,17 @@ class LmdbSpool(View):
                 raw = ids.decode(id)
                 old = work.get(raw)
                 if old is not None:
-                    work.move(raw, old, None)
+                    work.move(raw, old, None, (event,))
                     removed.append(id)
             return tuple(removed)
 
         return await self._writer.do(command)
 
-    async def _change(self, ids_: Sequence[MessageId], step: Callable[[Message], Message | None]) -> tuple[MessageId, ...]:
+    async def _change(
+        self, ids_: Sequence[MessageId], step: Callable[[Message], Message | None], event: AnyEvent | None = None
+    ) -> tuple[MessageId, ...]:
+        events = () if event is None else (event,)
+
         def command(work: Transaction) -> tuple[MessageId, ...]:
             changed = []
             for id in ids_:
@@ -190,7 +203,7 @@ class LmdbSpool(View):
                 old = work.get(raw)
                 new = step(old) if old is not None else None
                 if new is not None:
-                    work.move(raw, old, new)
+                    work.move(raw, old, new, events)
                     changed.append(id)
             return tuple(changed)
 

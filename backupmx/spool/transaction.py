@@ -4,16 +4,20 @@ Knows: the databases and their keys.
 Does not know: why a message moves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lmdb
 import msgspec
 
+from backupmx.core import track
 from backupmx.core.message import Message
+from backupmx.core.track import AnyEvent, Record
 from backupmx.spool import keys
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Message).decode
+decode_record = msgspec.msgpack.Decoder(Record).decode
 _NO_ENTRIES = keys.Entries(None, b"")
 PAGE = 4096
 HEADER = 16
@@ -39,6 +43,7 @@ class Tables:
     recipient: lmdb._Database
     listed: lmdb._Database
     roll: lmdb._Database
+    track: lmdb._Database
 
 
 class Transaction:
@@ -55,8 +60,11 @@ class Transaction:
         raw = self.txn.get(id, db=self.tables.message)
         return None if raw is None else decode(raw)
 
-    def move(self, id: bytes, old: Message | None, new: Message | None) -> None:
-        """Bring record, indexes and counters from one state to the next."""
+    def move(self, id: bytes, old: Message | None, new: Message | None, events: Sequence[AnyEvent] = ()) -> None:
+        """Bring record, indexes and counters from one state to the next, and write down what happened.
+
+        A message that goes must have had something happen to it.
+        """
         before = keys.Entries(old, id) if old else _NO_ENTRIES
         after = keys.Entries(new, id) if new else _NO_ENTRIES
         put, delete, tables = self.txn.put, self.txn.delete, self.tables
@@ -78,9 +86,20 @@ class Transaction:
             self._count(key, 1, size)
         if new is not None:
             put(id, encode(new), db=tables.message)
-        elif old is not None:
+        else:
             delete(id, db=tables.message)
             self.drop_chunks(id)
+        if events:
+            self._note(id, old or new, events, gone=new is None)  # type: ignore[arg-type]
+
+    def _note(self, id: bytes, message: Message, events: Sequence[AnyEvent], *, gone: bool) -> None:
+        def add(raw: bytes | memoryview | None) -> bytes:
+            record = track.noted(decode_record(raw) if raw else track.NOTHING, events)
+            return encode(track.closed(record, message, events[-1].at) if gone else record)
+
+        # most messages have no record before they go: one way down the tree for them, not two
+        if not self.txn.put(id, add(None), overwrite=False, db=self.tables.track):
+            self.txn.put(id, add(self.txn.get(id, db=self.tables.track)), db=self.tables.track)
 
     def put_chunk(self, id: bytes, number: int, content: bytes | memoryview) -> None:
         """Store one piece of content."""

@@ -15,7 +15,7 @@ from xxhash import xxh3_128
 from backupmx.core import ids
 from backupmx.core.message import Message
 from backupmx.spool import keys, layout
-from backupmx.spool.transaction import Tables, decode
+from backupmx.spool.transaction import Tables, decode, decode_record
 
 
 class Finding(Struct, frozen=True):
@@ -92,7 +92,23 @@ def _indexes(env: lmdb.Environment, tables: Tables) -> Iterator[Finding]:
             stored, real = counts.get(key, (0, 0)), tuple(expected.counts.get(key, (0, 0)))
             if stored != real:
                 yield Finding(None, f"count {key!r}: stored {stored}, counted {real}")
+        yield from _track(txn, tables)
     yield Finding(None, None)
+
+
+def _track(txn: lmdb.Transaction, tables: Tables) -> Iterator[Finding]:
+    """A record's message is either gone or there."""
+    with txn.cursor(tables.track) as cursor:
+        for id, raw in cursor:
+            try:
+                gone = decode_record(raw).gone is not None
+            except msgspec.MsgspecError as error:
+                yield Finding(keys.id_of(bytes(id)), f"track: the record cannot be read: {error}")
+                continue
+            there = txn.get(id, db=tables.message) is not None
+            if gone is there:
+                problem = "the message is here, and was to be gone" if there else "the message is gone, and nothing says how"
+                yield Finding(keys.id_of(bytes(id)), f"track: {problem}")
 
 
 class _Expected:

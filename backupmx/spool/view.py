@@ -64,9 +64,9 @@ class View:
         with self._env.begin() as txn:
             raw = txn.get(b"pages", db=self._tables.count)
             pages = msgspec.msgpack.decode(raw)[0] if raw else 0
-            for table in (self._tables.message, self._tables.due, self._tables.lane):
+            for table in (self._tables.message, self._tables.due, self._tables.lane, self._tables.track):
                 stat = txn.stat(table)
-                pages += stat["leaf_pages"] + stat["branch_pages"]
+                pages += stat["leaf_pages"] + stat["branch_pages"] + stat["overflow_pages"]
         return int(pages) * PAGE
 
     def next_due(self, domain: str) -> datetime | None:

@@ -56,7 +56,7 @@ def test_the_gauges_are_the_status_document(house: House) -> None:
     assert found["backupmx_queue_messages", ("one.example", "waiting")] == one.messages == 2
     assert found["backupmx_queue_messages", ("one.example", "held")] == one.held == 1
     assert found["backupmx_queue_messages", ("two.example", "waiting")] == 0
-    house.do(house.spool.set_aside(house.take(4), "content does not match"))
+    house.do(house.spool.set_aside(house.take(4), "content does not match", NOW))
     assert read(house)["backupmx_queue_messages", ("one.example", "damaged")] == house.status().domains[0].damaged == 1
     assert found["backupmx_queue_bytes", ("one.example", "waiting")] == one.bytes
     assert found["backupmx_queue_oldest_age_seconds", ("one.example",)] == 300

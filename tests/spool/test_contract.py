@@ -99,7 +99,7 @@ async def test_settle_records_each_recipient_by_address(spool: Spool) -> None:
     await spool.settle(lease, {"b@example.com": DONE}, SOON, LATER)
     assert spool.get(id).state() is State.QUARANTINED  # type: ignore[union-attr]
     assert spool.next_due("example.com") is None
-    assert await spool.release([id], SOON) == (id,)
+    assert await spool.release([id], "petra", "", SOON) == (id,)
     (lease,) = await spool.lease("example.com", "me", SOON, LATER, 9)
     assert lease.recipients == ("c@example.com",)
     await spool.settle(lease, {"c@example.com": DONE}, SOON, LATER)
@@ -145,8 +145,8 @@ async def test_held_messages_stay_and_keep_what_is_learned(spool: Spool) -> None
     assert set(spool.census().total) == {State.HELD}
     assert await spool.expire("example.com", LATER, LATER, 9) == ()
     assert await spool.retry([id], T0) == ()
-    assert await spool.release([id], SOON) == (id,)
-    assert await spool.release([id], SOON) == ()
+    assert await spool.release([id], "petra", "", SOON) == (id,)
+    assert await spool.release([id], "petra", "", SOON) == ()
     (lease,) = await spool.lease("example.com", "me", SOON, LATER, 9)
     assert lease.recipients == ("b@example.com",)
 
@@ -155,7 +155,7 @@ async def test_settling_a_removed_message_does_nothing(spool: Spool) -> None:
     """It stays gone."""
     id = await put(spool, T0)
     (lease,) = await spool.lease("example.com", "me", T0, LATER, 9)
-    assert await spool.remove([id, new_id()]) == (id,)
+    assert await spool.remove([id, new_id()], "petra", "", T0) == (id,)
     await spool.settle(lease, {"u@example.com": NOT_NOW}, T0, SOON)
     assert spool.get(id) is None
     assert spool.next_due("example.com") is None
@@ -225,12 +225,12 @@ async def test_what_expires_while_it_is_leased_stays_quarantined_unless_delivere
 async def test_a_damaged_message_is_set_aside_and_may_be_released(spool: Spool) -> None:
     """Only an admin moves it."""
     id = await put(spool, T0)
-    await spool.set_aside(id, "digest")
+    await spool.set_aside(id, "digest", T0)
     assert spool.get(id).state() is State.DAMAGED  # type: ignore[union-attr]
     assert spool.next_due("example.com") is None
     assert await spool.hold([id], "petra", "", T0) == ()
     assert set(spool.census().total) == {State.DAMAGED}
-    assert await spool.release([id], SOON) == (id,)
+    assert await spool.release([id], "petra", "", SOON) == (id,)
     assert spool.next_due("example.com") == SOON
 
 

@@ -15,6 +15,7 @@ from backupmx.core.ids import MessageId
 from backupmx.core.message import Lease, State
 from backupmx.core.outcome import Deferred, Delivered, Failed, Reply
 from backupmx.core.queue import Filter
+from backupmx.core.track import Wanted
 from backupmx.spool import layout
 from backupmx.spool.memory import MemorySpool
 from backupmx.spool.store import LmdbSpool
@@ -107,7 +108,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(id=ids)
     def release(self, id: MessageId) -> None:
-        self.both("release", [id], self.now)
+        self.both("release", [id], "petra", "why", self.now)
 
     @rule(id=ids)
     def retry(self, id: MessageId) -> None:
@@ -119,7 +120,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(id=consumes(ids))
     def remove(self, id: MessageId) -> None:
-        self.both("remove", [id])
+        self.both("remove", [id], "petra", "why", self.now)
         self.contents.pop(id, None)
 
     @rule(domain=st.sampled_from(DOMAINS))
@@ -132,7 +133,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(id=ids)
     def set_aside(self, id: MessageId) -> None:
-        self.both("set_aside", id, "damaged")
+        self.both("set_aside", id, "damaged", self.now)
 
     @rule()
     def crash(self) -> None:
@@ -168,6 +169,7 @@ class Spools(RuleBasedStateMachine):
         listed = self.store.page(Filter(), None, 100).messages
         assert [message.id for message in listed] == sorted(self.contents, reverse=True)
         assert self.store.stats().unfinished == 0
+        assert self.store.track.page(Wanted(), None, 1000) == self.fake.track.page(Wanted(), None, 1000)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
