@@ -28,6 +28,7 @@ from pydantic import (
 
 from backupmx.core import notation
 from backupmx.core.notation import Endpoint as Endpoint  # noqa: PLC0414 - the rooms know it as ours
+from backupmx.core.notation import Mailhost
 from backupmx.errors import ConfigurationError
 from backupmx.problems import SIZE, told
 
@@ -104,6 +105,15 @@ def _smtp_listener(value: object) -> Endpoint | notation.Passed:
     return value if isinstance(value, Endpoint | notation.Passed) else notation.smtp_listener(value)
 
 
+def _mailhost(value: object) -> Mailhost:
+    return value if isinstance(value, Mailhost) else notation.mailhost(value)
+
+
+def _pins(value: object) -> tuple[bytes, ...]:
+    several = value if isinstance(value, list | tuple) else [value]
+    return tuple(each if isinstance(each, bytes) else notation.pin(each) for each in several)
+
+
 def _or_itself(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: value if isinstance(value, Endpoint) else parse(value))
 
@@ -112,7 +122,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Pause = Annotated[Duration, _between("1s", "1d")]
 Window = Annotated[Duration, _between("1h", "60d")]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
-Host = Annotated[Endpoint, _or_itself(lambda value: notation.endpoint(value, 25))]
+Host = Annotated[Mailhost, PlainValidator(_mailhost)]
+Pins = Annotated[tuple[bytes, ...], PlainValidator(_pins)]
+Tls = Literal["opportunistic", "required", "verify", "dane", "mta-sts"]
 Listener = Annotated[Endpoint, _or_itself(notation.listener)]
 SmtpListener = Annotated[Endpoint | notation.Passed, PlainValidator(_smtp_listener)]
 Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
@@ -226,6 +238,47 @@ class Domain(DomainDefaults):
 
     primary: tuple[Host, ...] = ()
     """Empty: the domain's MX hosts that are better than this one."""
+    allow_private: bool | None = None
+    """Whether names may lead to private networks. Not given: those of configured primaries may, those of MX hosts may not."""
+    tls: Annotated[Tls, Field(validate_default=True)] = "opportunistic"
+    """What must be true of a connection, or else mail waits."""
+    tls_ca_file: Pem | None = None
+    """Whose word on a certificate is good; not given: that of the system's authorities."""
+    tls_pin: Pins = ()
+    """The primary's public keys (RFC 7469 section 2.4): no authority is asked then."""
+    primary_user: Annotated[str, Field(max_length=255)] = ""
+    """Who we are to a primary that wants to know; said within TLS only."""
+    primary_password_file: Annotated[Pem | None, Field(validate_default=True)] = None
+
+    # a key that was wrong itself is absent from info.data, and already told
+
+    @field_validator("tls")
+    @classmethod
+    def _has_a_name_to_look_up(cls, tls: Tls, info: ValidationInfo) -> Tls:
+        if tls in ("dane", "mta-sts") and any(host.literal for host in info.data.get("primary", ())):
+            raise ValueError("needs primaries that are given by name, not by address")
+        return tls
+
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _is_asked(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file and info.data.get("tls", "verify") not in ("verify", "mta-sts"):
+            raise ValueError('needs tls = "verify" or "mta-sts"')
+        return file
+
+    @field_validator("tls_pin")
+    @classmethod
+    def _is_the_only_proof(cls, pins: tuple[bytes, ...], info: ValidationInfo) -> tuple[bytes, ...]:
+        if pins and (info.data.get("tls", "verify") != "verify" or info.data.get("tls_ca_file")):
+            raise ValueError('needs tls = "verify", without tls_ca_file')
+        return pins
+
+    @field_validator("primary_password_file")
+    @classmethod
+    def _with_its_user(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if "primary_user" in info.data and (file is None) != (not info.data["primary_user"]):
+            raise ValueError("primary_user and primary_password_file are given together, or neither")
+        return file
 
 
 class Settings(_Table):

@@ -4,8 +4,11 @@ Knows: the notation, and how to spell a value back. Each parser raises ValueErro
 Does not know: which setting is read, or what it is for.
 """
 
+import base64
+import binascii
 import re
 from datetime import timedelta
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -39,6 +42,33 @@ class Endpoint(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Dialect(StrEnum):
+    """What is spoken with a primary."""
+
+    SMTP = "smtp"
+    SMTPS = "smtps"
+    """Within TLS from the first octet (RFC 8314 section 3.3)."""
+    LMTP = "lmtp"
+    """RFC 2033."""
+
+
+class Mailhost(NamedTuple):
+    """A host that takes mail, and how."""
+
+    host: str
+    port: int
+    dialect: Dialect = Dialect.SMTP
+
+    def __str__(self) -> str:
+        place = str(Endpoint(self.host, self.port))
+        return place if self.dialect is Dialect.SMTP else f"{self.dialect}://{place}"
+
+    @property
+    def literal(self) -> bool:
+        """Whether it is an address: no name needs to be looked up."""
+        return _is_ip(self.host)
 
 
 def duration(text: object) -> timedelta:
@@ -87,6 +117,34 @@ def endpoint(text: object, default_port: int | None = None) -> Endpoint:
     if port and not (port.isdecimal() and port.isascii() and len(port) <= 5 and int(port) <= 65535):
         raise ValueError(f"{allowed}, with a port from 1 to 65535")
     return Endpoint(_host(host, allowed), int(port) if port else default_port or 0)
+
+
+def mailhost(text: object) -> Mailhost:
+    """Read a primary: as an endpoint for SMTP, `smtps://host` or `smtps://host:port`, or `lmtp://host:port`."""
+    if isinstance(text, str) and text.startswith("smtps://"):
+        return Mailhost(*endpoint(text.removeprefix("smtps://"), 465), Dialect.SMTPS)
+    if isinstance(text, str) and text.startswith("lmtp://"):
+        found = Mailhost(*endpoint(text.removeprefix("lmtp://")), Dialect.LMTP)
+        if found.port == 25:
+            raise ValueError("must be another port: on 25 nobody speaks LMTP (RFC 2033 section 5)")
+        return found
+    return Mailhost(*endpoint(text, 25))
+
+
+def pin(text: object) -> bytes:
+    """Read the SHA-256 digest of a public key, in base64 or hexadecimal digits."""
+    allowed = "must be the SHA-256 digest of a public key, in base64 (44 characters) or hexadecimal (64 digits)"
+    if not isinstance(text, str):
+        raise ValueError(allowed)
+    try:
+        # the two cannot be mistaken for each other: their lengths differ
+        digits = text.replace(":", "")
+        digest = bytes.fromhex(digits) if len(digits) == 64 else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise ValueError(allowed) from None
+    if len(digest) != 32:
+        raise ValueError(allowed)
+    return digest
 
 
 def listener(text: object) -> Endpoint:

@@ -1,6 +1,7 @@
 """The SMTP client: connects, greets, upgrades to TLS, carries out transactions, takes its leave.
 
-Knows: the session of RFC 5321 section 3.1 to 3.2 and RFC 3207, on aiosmtplib's protocol.
+Knows: the session of RFC 5321 section 3.1 to 3.2, RFC 3207 and RFC 8314, on aiosmtplib's protocol; what follows when a demand
+is not met: nothing is said any more, and never anything in plain text.
 Does not know: routes, leases, and how many connections there are.
 """
 
@@ -9,19 +10,24 @@ import os
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from aiosmtplib.errors import SMTPException, SMTPResponseException
-from aiosmtplib.esmtp import parse_esmtp_extensions
-from aiosmtplib.response import SMTPResponse
 
 from backupmx.core import judge, xclient
 from backupmx.core.judge import Place
 from backupmx.core.message import Client
+from backupmx.core.notation import Dialect
 from backupmx.core.outcome import Reply
+from backupmx.core.security import Demand, Encrypted, Opportunistic, Trial, Unsatisfied, certain
+from backupmx.courier import identity
 from backupmx.courier.commands import Peer
+from backupmx.courier.greeting import NotLetIn, authenticate, greeting, hello
 from backupmx.courier.line import Line
 from backupmx.courier.routes import Address
 from backupmx.courier.transaction import Parcel, Patience, Report, Transaction
+from backupmx.watch import log
 
 MESSAGES_PER_CONNECTION = 100
 
@@ -37,8 +43,8 @@ class Unreachable:
         return f"{self.host}: {self.why}" if self.host else self.why
 
 
-class _NoTls(Exception):
-    """STARTTLS was offered and came to nothing; this connection is lost with it."""
+class _NoTls(Unsatisfied):
+    """There is no TLS where it was demanded, or tried; this connection is lost with it."""
 
 
 class Connection:
@@ -128,99 +134,143 @@ class Connection:
         if not reply.positive:
             raise ConnectionError(str(reply))
         self._introduced = True
-        offers = await hello(self.line, xclient.helo(client).encode("ascii"), self._patience)
+        offers = await hello(self.line, xclient.helo(client).encode("ascii"), self._patience.command)
         self.peer = replace(self.peer, offers=offers)
 
 
+class _Tls(NamedTuple):
+    """TLS that is on."""
+
+    words: str
+    """Protocol, cipher, and how it is known who is at the other end."""
+    proof: str
+
+
 class Dialler:
-    """Makes connections."""
+    """Makes connections that are what is demanded of them."""
 
     def __init__(self, hostname: str, patience: Patience) -> None:
         self._hostname = hostname.encode("ascii")
         self._patience = patience
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # opportunistic: without a policy that says which name to expect, any certificate is better than plain text
-        self._tls.check_hostname = False
-        self._tls.verify_mode = ssl.CERT_NONE
+        # reading the authorities' certificates takes a while; a reload begins anew
+        self._context = lru_cache(maxsize=100)(identity.context)
 
     async def dial(self, addresses: Sequence[Address]) -> Connection | Unreachable:
-        """The first of the addresses that greets us, in this order."""
+        """The first of the addresses that greets us and is what is demanded of it, in this order."""
         failed = Unreachable("", "no address to connect to")
+        unsatisfied: Unreachable | None = None
         for address in addresses:
             try:
-                try:
-                    return await self._session(address, use_tls=True)
-                except _NoTls:
-                    return await self._session(address, use_tls=False)
+                return await self._call(address)
+            except (Unsatisfied, NotLetIn) as error:
+                unsatisfied = unsatisfied or Unreachable(str(address), str(error))
             except (OSError, SMTPException) as error:
                 failed = Unreachable(str(address), _told(error))
-        return failed
+        # somebody has to act on that; that another address does not answer may pass
+        return unsatisfied or failed
 
-    async def _session(self, address: Address, use_tls: bool) -> Connection:
-        """Connect and greet. Raises _NoTls, OSError and SMTPException."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._patience.connect):
-            _, line = await loop.create_connection(Line, address.ip, address.port)
+    async def _call(self, address: Address) -> Connection:
+        """Raises Unsatisfied, OSError and SMTPException."""
+        demand = address.demand
+        if isinstance(demand, Opportunistic) and address.credentials:
+            demand = Encrypted()  # a password is for nobody else's ears
+        if isinstance(demand, Trial):
+            try:
+                return await self._session(address, demand.demand)
+            except Unsatisfied as error:
+                log.tls_not_met(str(address), str(error))
+                demand = Encrypted() if address.credentials else Opportunistic()
+        if isinstance(demand, Opportunistic) and address.dialect is not Dialect.SMTPS:
+            try:
+                return await self._session(address, demand)
+            except _NoTls as error:
+                log.tls_given_up(str(address), str(error))
+                return await self._session(address, None)
+        return await self._session(address, demand)
+
+    async def _session(self, address: Address, demand: Demand | None) -> Connection:
+        """Connect, greet, and make sure of TLS; without a demand in plain text. Raises Unsatisfied, OSError, SMTPException."""
+        within = self._patience.command
+        implicit = address.dialect is Dialect.SMTPS and demand is not None
+        line = await self._connect(address, demand if implicit else None)
         try:
-            await _positive(line, None, b"", self._patience)
-            offers = await hello(line, self._hostname, self._patience)
-            tls = None
-            if use_tls and "starttls" in offers and await self._secure(line, address):
-                tls = _cipher(line)
+            # nothing is said to a server that is not the right one
+            tls = self._proven(line, demand) if implicit and demand else None
+            await greeting(line, within)
+            offers = await hello(line, self._hostname, within, address.dialect)
+            if demand and not implicit and await self._start_tls(line, address, demand, offers):
+                tls = self._proven(line, demand)
                 try:
-                    offers = await hello(line, self._hostname, self._patience)
+                    offers = await hello(line, self._hostname, within, address.dialect)
                 except (OSError, SMTPException) as error:
-                    raise _NoTls from error
+                    raise _NoTls(f"after STARTTLS: {_told(error)}") from error
+            if address.credentials:
+                assert tls  # demanded above
+                await authenticate(line, offers, address.credentials, within)
         except BaseException:
             line.abort()
             raise
-        return Connection(line, Peer(str(address), tls, offers), self._patience)
+        peer = Peer(str(address), None, offers, dialect=address.dialect)
+        if tls:
+            peer = replace(peer, tls=tls.words, proof=tls.proof, certain=certain(demand))
+        return Connection(line, peer, self._patience)
 
-    async def _secure(self, line: Line, address: Address) -> bool:
-        """STARTTLS; whether it is on. Raises _NoTls when the connection broke over it."""
-        name = address.host if address.host != address.ip else None
+    async def _connect(self, address: Address, demand: Demand | None) -> Line:
+        """With TLS from the beginning if there is a demand. Raises Unsatisfied, OSError."""
+        loop = asyncio.get_running_loop()
+        context = self._context(identity.believed(demand)) if demand else None
+        name = identity.server_name(demand, address.host) if demand else None
         try:
-            await line.start_tls(self._tls, server_hostname=name, timeout=self._patience.command)
+            async with asyncio.timeout(self._patience.connect):
+                _, line = await loop.create_connection(Line, address.ip, address.port, ssl=context, server_hostname=name)
+        except ssl.SSLError as error:
+            raise Unsatisfied(_of_tls(error)) from error
+        return line
+
+    async def _start_tls(self, line: Line, address: Address, demand: Demand, offers: frozenset[str]) -> bool:
+        """STARTTLS; whether it is on. Raises Unsatisfied; _NoTls when the connection broke over it."""
+        # where TLS is demanded, a server that does not offer it may have been kept from it (RFC 3207 section 6)
+        optional = isinstance(demand, Opportunistic)
+        if "starttls" not in offers:
+            if optional:
+                return False
+            raise _NoTls("TLS is demanded, and it does not offer STARTTLS")
+        name = identity.server_name(demand, address.host)
+        try:
+            await line.start_tls(self._context(identity.believed(demand)), server_hostname=name, timeout=self._patience.command)
         except SMTPResponseException as error:
-            if error.code < 400 or error.code == 421:
-                raise _NoTls from error
-            return False  # refused in words: the session goes on as it is
+            said = f"STARTTLS: {_told(error)}"
+            if optional and error.code >= 400 and error.code != 421:
+                log.tls_given_up(str(address), said)
+                return False  # refused in words: the session goes on as it is
+            raise _NoTls(said) from error
+        except ssl.SSLError as error:
+            raise _NoTls(_of_tls(error)) from error
         except (OSError, SMTPException) as error:
-            raise _NoTls from error
+            raise _NoTls(f"STARTTLS: {_told(error)}") from error
         return True
 
-
-async def hello(line: Line, name: bytes, patience: Patience) -> frozenset[str]:
-    """EHLO, or HELO for a server that does not know it; the extensions offered. Raises OSError, SMTPException."""
-    try:
-        response = await _positive(line, b"EHLO", name, patience)
-    except SMTPResponseException as error:
-        if error.code // 100 != 5:
-            raise
-        await _positive(line, b"HELO", name, patience)
-        return frozenset()
-    return frozenset(parse_esmtp_extensions(response.message)[0])
+    def _proven(self, line: Line, demand: Demand) -> _Tls:
+        """What TLS there is. Raises Unsatisfied."""
+        assert line.transport
+        cipher = line.transport.get_extra_info("cipher")
+        proof = identity.proof(line.transport.get_extra_info("ssl_object"), demand)
+        return _Tls(" ".join(filter(None, (cipher[1], cipher[0], proof))), proof)
 
 
-async def _positive(line: Line, verb: bytes | None, name: bytes, patience: Patience) -> SMTPResponse:
-    """The greeting, or the reply to EHLO or HELO; raises SMTPResponseException when it is not 2xx."""
-    async with asyncio.timeout(patience.command):
-        response = await (line.execute_command(verb, name) if verb else line.read_response())
-    line.discard()
-    if response.code // 100 != 2:
-        raise SMTPResponseException(response.code, response.message)
-    return response
-
-
-def _cipher(line: Line) -> str | None:
-    cipher = line.transport.get_extra_info("cipher") if line.transport else None
-    return f"{cipher[1]} {cipher[0]}" if cipher else None
+def _of_tls(error: ssl.SSLError) -> str:
+    """Why a handshake failed, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not good: {error.verify_message.rstrip('.')}"
+    return f"the TLS handshake failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
 
 
 def _told(error: Exception) -> str:
     """Trouble with a connection, in words."""
     if isinstance(error, SMTPResponseException):
         return str(judge.reply(error.code, error.message)) if error.code > 0 else "what came is no reply"
+    if isinstance(error, ssl.SSLError):
+        return _of_tls(error)
     number = getattr(error, "errno", None)
     if number:
         return os.strerror(number).lower()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from backupmx.core import judge
 from backupmx.core.message import Envelope, Recipient
+from backupmx.core.notation import Dialect
 from backupmx.core.outcome import Deferred, Failed, Reply
 
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -23,6 +24,11 @@ class Peer:
     tls: str | None
     offers: frozenset[str]
     """EHLO keywords, in lower case."""
+    proof: str = ""
+    """How it is known who it is, in a word; empty: nobody knows."""
+    certain: bool = False
+    """Whether it is the domain's own beyond doubt."""
+    dialect: Dialect = Dialect.SMTP
 
 
 def on_the_wire(recipient: Recipient) -> str:
@@ -61,7 +67,8 @@ def rcpt(recipient: Recipient, peer: Peer) -> bytes:
 
 def obstacle(envelope: Envelope, recipient: Recipient, peer: Peer) -> tuple[type[Deferred | Failed], Reply] | None:
     """What comes of a recipient whom no command can carry to this peer."""
-    if envelope.requires_tls and not (peer.tls and "requiretls" in peer.offers):
+    # to a server that might be anybody's it must not go, TLS or not (RFC 8689 section 4.2.1)
+    if envelope.requires_tls and not (peer.tls and peer.certain and "requiretls" in peer.offers):
         return Deferred, judge.NO_REQUIRETLS
     for each in (envelope.sender, on_the_wire(recipient)):
         if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):

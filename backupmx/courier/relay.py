@@ -39,6 +39,8 @@ STRIKERS = 3
 """… if so many clients heard them: it may mean one alone;"""
 STRIKES_S = 60.0
 """… if they came over at least this time: one impatient client makes ten in a moment."""
+DOUBT_S = 10.0
+"""The courier is told at most this often that a primary refuses whom it had."""
 WELL_S = 10.0
 """The courier is told at most this often that a primary does its work."""
 
@@ -57,6 +59,7 @@ class _Desk:
     strikers: set[str] = field(default_factory=set)
     first_strike: float = 0.0
     told_well: float = field(default=float("-inf"))
+    told_doubt: float = field(default=float("-inf"))
 
 
 class Relay:
@@ -74,7 +77,7 @@ class Relay:
         timer: Timer = loop_timer,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` takes `lost`, `well` or `deferring`, and a domain: the courier owns the primaries' health.
+        """`tell` takes `lost`, `well`, `deferring` or `doubtful`, and a domain: the courier owns the primaries' health.
 
         `limit` is how many connections to one route this worker may have for messages.
         """
@@ -102,12 +105,16 @@ class Relay:
     async def route(self, domain: str) -> str:
         """See `ports.Primaries`."""
         route = await self._route_of(domain)
-        return _name(route) if route else ""
+        return route.key if route else ""
 
     async def hand_over(self, domain: str, envelope: Envelope, size: int) -> Handover | None:
         """See `ports.Primaries`."""
         route = await self._route_of(domain)
-        if route is None or not await self._place(desk := self._desk(route), client := envelope.client.address):
+        # LMTP has a reply to the content for each recipient: a sender could not be told all of them
+        if route is None or not route.takes_transactions:
+            return None
+        desk, client = self._desk(route), envelope.client.address
+        if not await self._place(desk, client):
             return None
         if self._is_cut:
             desk.places.release()
@@ -135,7 +142,7 @@ class Relay:
         def heard(reply: Reply | None) -> None:
             self._heard(domain, desk, reply, client)
 
-        handover = Handover(Way(_name(route), dial, release, heard, self._patience, self._timer), envelope, size)
+        handover = Handover(Way(route.key, dial, release, heard, self._patience, self._timer), envelope, size)
         self._live.add(handover)
         return handover
 
@@ -149,6 +156,13 @@ class Relay:
         except TimeoutError:
             return False
         return True
+
+    def doubt(self, domain: str) -> None:
+        """See `ports.Primaries`."""
+        found = self._found.get(domain)
+        if found is not None and self._clock() - (desk := self._desk(found[0])).told_doubt >= DOUBT_S:
+            desk.told_doubt = self._clock()
+            self._tell("doubtful", domain)
 
     def cut(self) -> None:
         """See `ports.Primaries`."""
@@ -205,10 +219,10 @@ class Relay:
         return route
 
     def _desk(self, route: Route) -> _Desk:
-        desk = self._desks.get(_name(route))
+        desk = self._desks.get(route.key)
         if desk is None:
             places, verifiers = asyncio.Semaphore(self._limit), asyncio.Semaphore(VERIFIERS)
-            desk = self._desks[_name(route)] = _Desk(Pool(self._timer), Pool(self._timer), places, verifiers)
+            desk = self._desks[route.key] = _Desk(Pool(self._timer), Pool(self._timer), places, verifiers)
         return desk
 
     async def _fresh(self, domain: str, route: Route, desk: _Desk) -> Connection | None:
@@ -248,8 +262,3 @@ class Relay:
         if reply is not None and reply.code // 100 != 4 and now - desk.told_well >= WELL_S:
             desk.told_well = now
             self._tell("well", domain)
-
-
-def _name(route: Route) -> str:
-    """All of its hosts: two routes that begin with the same one are still two (I2)."""
-    return " ".join(map(str, route.hosts))

@@ -9,16 +9,19 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Generic, TypeVar
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
 from backupmx.config import Endpoint
+from backupmx.core.dane import Tlsa
 from backupmx.core.exchanges import Exchange
 
 LIFETIME_S = 10.0
@@ -36,6 +39,10 @@ class Found(Generic[Record_co]):
 
     records: tuple[Record_co, ...]
     ttl: timedelta
+    secure: bool = False
+    """Whether a validating resolver on this machine vouches for them (RFC 7672 section 2.2: the AD bit over a safe path)."""
+    name: str = ""
+    """Where aliases led to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class NotFound:
     """No records, and why, in words."""
 
     why: str
+    absent: bool = False
+    """DNS says that there are none; else it does not tell."""
 
 
 class Resolver:
@@ -60,7 +69,7 @@ class Resolver:
             Exchange(record.preference, record.exchange.to_text(omit_final_dot=True).lower().removeprefix("."))
             for record in answer
         )
-        return Found(records, _ttl(answer))
+        return Found(records, _ttl(answer), _secure(answer))
 
     async def addresses(self, host: str) -> Found[str] | NotFound:
         """The addresses of a host by DNS, IPv4 first: where IPv6 is broken, it is slow to fail."""
@@ -68,7 +77,24 @@ class Resolver:
         good = [answer for answer in answers if not isinstance(answer, NotFound)]
         if not good:
             return next(answer for answer in answers if isinstance(answer, NotFound))
-        return Found(tuple(record.address for answer in good for record in answer), min(map(_ttl, good)))
+        name = good[0].canonical_name.to_text(omit_final_dot=True).lower()
+        records = tuple(record.address for answer in good for record in answer)
+        return Found(records, min(map(_ttl, good)), all(map(_secure, good)), name)
+
+    async def tlsa(self, host: str, port: int) -> Found[Tlsa] | NotFound:
+        """The TLSA records of a service (RFC 6698 section 3)."""
+        answer = await self._ask(f"_{port}._tcp.{host}", "TLSA")
+        if isinstance(answer, NotFound):
+            return answer
+        records = tuple(Tlsa(record.usage, record.selector, record.mtype, record.cert) for record in answer)
+        return Found(records, _ttl(answer), _secure(answer))
+
+    async def texts(self, name: str) -> Found[str] | NotFound:
+        """The TXT records of a name, each in one piece."""
+        answer = await self._ask(name, "TXT")
+        if isinstance(answer, NotFound):
+            return answer
+        return Found(tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer), _ttl(answer))
 
     async def configured(self, host: str) -> Found[str] | NotFound:
         """The addresses of a host that an admin named.
@@ -99,17 +125,28 @@ class Resolver:
             resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
             if self._nameservers:
                 resolver.nameservers = self._nameservers
+            # asks to be told whether the answer was validated (RFC 6840 section 5.7)
+            resolver.flags = dns.flags.RD | dns.flags.AD
             return await resolver.resolve(dns.name.from_text(name), kind, lifetime=LIFETIME_S)
         except dns.resolver.NXDOMAIN:
-            return NotFound(f"DNS: {name} does not exist")
+            return NotFound(f"DNS: {name} does not exist", absent=True)
         except dns.resolver.NoAnswer:
-            return NotFound(f"DNS: {name} has no {kind} record")
+            return NotFound(f"DNS: {name} has no {kind} record", absent=True)
         except dns.resolver.NoNameservers:
             return NotFound(f"DNS: the nameservers cannot tell the {kind} record of {name}")
         except dns.exception.Timeout:
             return NotFound(f"DNS: no answer for the {kind} record of {name}")
         except (dns.exception.DNSException, OSError) as error:
             return NotFound(f"DNS: {type(error).__name__} for the {kind} record of {name}")
+
+
+def _secure(answer: dns.resolver.Answer) -> bool:
+    """Anybody on the way from another machine could set the bit."""
+    try:
+        near = ip_address(answer.nameserver or "").is_loopback
+    except ValueError:
+        return False
+    return near and bool(answer.response.flags & dns.flags.AD)
 
 
 def _ttl(answer: dns.resolver.Answer) -> timedelta:

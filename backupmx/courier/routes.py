@@ -1,22 +1,26 @@
 """Where a domain's mail goes: its configured primary, or the MX hosts that are better than this one.
 
-Knows: the configured primaries, the resolver, our own name and addresses.
+Knows: the configured primaries, the resolver, our own name and addresses, what is demanded of each host.
 Does not know: connections, and whether anybody answers at an address.
 """
 
 import asyncio
 import random
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import ip_address
 from itertools import groupby
+from pathlib import Path
 from typing import NamedTuple
 
-from backupmx.config import Endpoint, Settings
-from backupmx.core.exchanges import Exchange, better, reachable
+from backupmx.config import Settings
+from backupmx.core.exchanges import Exchange, better, private, reachable
+from backupmx.core.notation import Dialect, Mailhost
+from backupmx.core.security import Demand, Opportunistic
 from backupmx.courier.resolver import Found, NotFound, Resolver
+from backupmx.courier.security import Bar, Security
+from backupmx.courier.sts import Sts
 
 SMTP_PORT = 25
 MOST_HOSTS = 20
@@ -29,12 +33,22 @@ SHORTEST, LONGEST = timedelta(seconds=30), timedelta(hours=1)
 Shuffle = Callable[[list[Exchange]], None]
 
 
+class Credentials(NamedTuple):
+    """Who we are to a primary that wants to know."""
+
+    user: str
+    password_file: Path
+
+
 class Address(NamedTuple):
-    """One place to connect to."""
+    """One place to connect to, and how."""
 
     host: str
     ip: str
     port: int
+    dialect: Dialect = Dialect.SMTP
+    demand: Demand = Opportunistic()
+    credentials: Credentials | None = None
 
     def __str__(self) -> str:
         place = f"[{self.ip}]" if ":" in self.ip or self.host != self.ip else self.ip
@@ -43,18 +57,30 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Hosts, in order, and their addresses. Domains whose hosts are the same share one route."""
+    """Hosts, in order, and their addresses. Domains whose hosts and terms are the same share one route."""
 
-    hosts: tuple[Endpoint, ...]
+    hosts: tuple[Mailhost, ...]
     addresses: tuple[Address, ...]
     good_for: timedelta
     trouble: str | None = None
     """Why these are only the last good addresses."""
+    terms: str = ""
+    """What a connection has to be for it, in words; no secrets."""
+
+    @property
+    def key(self) -> str:
+        """The same for two domains only if each connection that may serve the one may serve the other."""
+        return " ".join([*map(str, self.hosts), self.terms]).rstrip()
 
     @property
     def name(self) -> str:
         """For the log: the first host, and how many more there are."""
         return str(self.hosts[0]) + (f" and {len(self.hosts) - 1} more" if len(self.hosts) > 1 else "")
+
+    @property
+    def takes_transactions(self) -> bool:
+        """Whether all its hosts speak SMTP, so that one reply to the content is for all recipients."""
+        return all(host.dialect is not Dialect.LMTP for host in self.hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +90,70 @@ class Nowhere:
     why: str
 
 
+class Barred(Nowhere):
+    """The domain's own policy lets mail go to none of its hosts: what was good before is not good any more."""
+
+
 class Routes:
     """Finds routes, and remembers the last good one of each domain (I10)."""
 
-    def __init__(self, settings: Settings, resolver: Resolver, shuffle: Shuffle = random.shuffle) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resolver: Resolver,
+        shuffle: Shuffle = random.shuffle,
+        sts: Sts | None = None,
+        port: int = SMTP_PORT,
+    ) -> None:
+        """`port` is that of MX hosts."""
         self._hostname = settings.hostname.lower().removesuffix(".")
-        self._configured = {name: domain.primary for name, domain in settings.domains.items()}
+        self._domains = settings.domains
         self._resolver = resolver
+        self._security = Security(settings.domains, resolver, sts or Sts(resolver, settings.spool / "mta-sts"))
         self._shuffle = shuffle
+        self._port = port
         self._good: dict[str, Route] = {}
+        self._had_mx: set[str] = set()
 
     async def find(self, domain: str) -> Route | Nowhere:
         """Look a domain's route up; when that fails, the last good one, with the trouble in it."""
-        hosts = self._configured[domain]
-        found = await (self._by_configuration(hosts) if hosts else self._by_mx(domain))
+        found = await (self._by_configuration(domain) if self._domains[domain].primary else self._by_mx(domain))
         if isinstance(found, Route):
             self._good[domain] = found
-        elif domain in self._good:
-            last = self._good[domain]
-            return Route(last.hosts, last.addresses, SHORTEST, trouble=found.why)
+        elif self._security.by_dns(domain):
+            return Barred(found.why)  # what authenticates the hosts has a time to live of its own
+        elif domain in self._good and not isinstance(found, Barred):
+            return replace(self._good[domain], good_for=SHORTEST, trouble=found.why)
         return found
 
-    async def _by_configuration(self, hosts: Sequence[Endpoint]) -> Route | Nowhere:
-        addresses: list[Address] = []
-        good_for = LONGEST
-        why = ""
-        for host, port in hosts:
-            if _is_ip(host):
-                addresses.append(Address(host, host, port))
-                continue
-            found = await self._resolver.configured(host)
+    async def _by_configuration(self, domain: str) -> Route | Nowhere:
+        primaries = self._domains[domain].primary
+        look_up = self._resolver.addresses if self._security.by_dns(domain) else self._resolver.configured
+        hosts: dict[Mailhost, Found[str] | None] = {}
+        trouble: list[NotFound] = []
+        for host in primaries:
+            found = None if host.literal else await look_up(host.host)
             if isinstance(found, NotFound):
-                why = why or found.why
-                good_for = SHORTEST
-                continue
-            named = host == "localhost" or host.endswith(".localhost")
-            addresses += [Address(host, ip, port) for ip in found.records if named or reachable(ip)]
-            good_for = min(good_for, found.ttl)
-        return _route(hosts, addresses, good_for, why)
+                trouble.append(found)
+            else:
+                hosts[host] = found
+        return await self._route(domain, primaries, hosts, trouble, timedelta.max, authentic=True)
+
+    async def _exchanges(self, domain: str) -> Found[Exchange] | NotFound:
+        """The MX records; without any, the domain itself is its host (RFC 5321 section 5.1).
+
+        Not if it had some a while ago: that they are gone is then more likely a mishap than a wish (I10).
+        """
+        mx = await self._resolver.exchanges(domain)
+        if isinstance(mx, Found) or not mx.absent or domain in self._had_mx:
+            if isinstance(mx, Found):
+                self._had_mx.add(domain)
+            return mx
+        own = await self._resolver.addresses(domain)
+        return Found((Exchange(0, domain),), own.ttl, own.secure) if isinstance(own, Found) else mx
 
     async def _by_mx(self, domain: str) -> Route | Nowhere:
-        mx = await self._resolver.exchanges(domain)
+        mx = await self._exchanges(domain)
         if isinstance(mx, NotFound):
             return Nowhere(mx.why)
         if all(not exchange.host for exchange in mx.records):
@@ -119,20 +168,63 @@ class Routes:
             found = hosts[host]
             return isinstance(found, Found) and any(ip in our_ips or (reachable(ip) and _is_local(ip)) for ip in found.records)
 
-        ahead = better(ahead, is_ours)
+        ahead = tuple(exchange for exchange in better(ahead, is_ours) if not _is_this_machine(exchange.host))
         if not ahead:
             return Nowhere(f"DNS: no MX of {domain} is better than this host")
-        addresses = []
-        good_for = mx.ttl
-        why = ""
+        there: dict[Mailhost, Found[str] | None] = {}
+        trouble: list[NotFound] = []
         for exchange in self._in_turn(ahead):
             found = hosts[exchange.host]
             if isinstance(found, NotFound):
-                why = why or found.why
+                trouble.append(found)
+            else:
+                there[Mailhost(exchange.host, self._port)] = found
+        primaries = [Mailhost(exchange.host, self._port) for exchange in ahead]
+        return await self._route(domain, primaries, there, trouble, mx.ttl, authentic=mx.secure)
+
+    async def _route(
+        self,
+        domain: str,
+        primaries: Sequence[Mailhost],
+        hosts: Mapping[Mailhost, Found[str] | None],
+        trouble: Sequence[NotFound],
+        good_for: timedelta,
+        *,
+        authentic: bool,
+    ) -> Route | Nowhere:
+        """To those of the hosts, in this order, to which mail may go."""
+        policy = self._domains[domain]
+        near = policy.allow_private if policy.allow_private is not None else bool(policy.primary)
+        demands = await self._security.demands(domain, hosts, authentic=authentic)
+        if isinstance(demands, Bar):
+            return Barred(demands.why)
+        credentials = Credentials(policy.primary_user, policy.primary_password_file) if policy.primary_password_file else None
+        addresses: list[Address] = []
+        bars: list[Bar] = []
+        terms = [demands.terms]
+        good_for = min(good_for, demands.good_for)
+        for host, found in hosts.items():
+            demand = demands.of[host]
+            if isinstance(demand, Bar):
+                bars.append(demand)
                 continue
-            addresses += [Address(exchange.host, ip, SMTP_PORT) for ip in found.records if reachable(ip)]
-            good_for = min(good_for, found.ttl)
-        return _route([Endpoint(exchange.host, SMTP_PORT) for exchange in ahead], addresses, good_for, why)
+            ips = found.records if found else (host.host,)
+            if found and any(map(private, ips)):
+                terms.append("private" if near else "public")
+            good = [ip for ip in ips if not found or _may_be(host.host, ip, near=near)]
+            addresses += [Address(host.host, ip, host.port, host.dialect, demand, credentials) for ip in good]
+            good_for = min(good_for, found.ttl if found else LONGEST)
+        if not addresses:
+            whys = [*(bar.why for bar in bars), *(each.why for each in trouble)]
+            why = next(iter(whys), f"DNS: no address of {primaries[0].host} can be a primary")
+            return Barred(why) if bars else Nowhere(why)
+        if trouble:
+            good_for = SHORTEST
+        if credentials:
+            terms.append(f"user={credentials.user!r} password={credentials.password_file}")
+        words = " ".join(filter(None, dict.fromkeys(terms)))
+        believed = min(max(good_for, SHORTEST), LONGEST)
+        return Route(tuple(primaries), tuple(addresses[:MOST_ADDRESSES]), believed, terms=words)
 
     def _in_turn(self, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
         """Best first; those of equal preference in a random order (RFC 5321 section 5.1)."""
@@ -144,18 +236,14 @@ class Routes:
         return ordered
 
 
-def _route(hosts: Sequence[Endpoint], addresses: Sequence[Address], good_for: timedelta, why: str) -> Route | Nowhere:
-    if not addresses:
-        return Nowhere(why or f"DNS: no address of {hosts[0].host} can be a primary")
-    return Route(tuple(hosts), tuple(addresses[:MOST_ADDRESSES]), min(max(good_for, SHORTEST), LONGEST))
+def _is_this_machine(host: str) -> bool:
+    """By name (RFC 6761 section 6.3): an admin may mean it, DNS cannot."""
+    return host == "localhost" or host.endswith(".localhost")
 
 
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+def _may_be(host: str, ip: str, *, near: bool) -> bool:
+    """Whether a host's address, as it was looked up, can be a primary's."""
+    return _is_this_machine(host) or (reachable(ip) and (near or not private(ip)))
 
 
 def _is_local(ip: str) -> bool:

@@ -1,6 +1,6 @@
 """One mail transaction: MAIL, RCPT, DATA, content, dot; one outcome for each recipient that the primary spoke of.
 
-Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers that (RFC 2920).
+Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers that (RFC 2920); that of LMTP (RFC 2033).
 Does not know: what a reply means (core's judge does), where the content comes from, and what becomes of the outcomes.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from backupmx.core import judge, wire
 from backupmx.core.judge import Place
 from backupmx.core.message import Message
+from backupmx.core.notation import Dialect
 from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome, Reply
 from backupmx.courier import commands
 from backupmx.courier.commands import Peer
@@ -74,6 +75,7 @@ class Transaction:
         self._message = parcel.message
         self._ends = time.monotonic() + parcel.time_left
         self._ahead = "pipelining" in peer.offers
+        self._lmtp = peer.dialect is Dialect.LMTP
         self._outcomes: dict[str, Outcome] = {}
         self._whole = {recipient.address: recipient for recipient in self._message.envelope.recipients}
         self._recipients = [address for address in parcel.recipients if self._sendable(address)]
@@ -147,14 +149,14 @@ class Transaction:
             self._accepted = []
         elif not self._accepted:
             # it waits for content that nobody is to get (RFC 2920 section 3.1); had it taken anybody, that would be empty mail
-            if not all_refused:
+            if not all_refused or self._lmtp:
                 raise Malformed("out of step")
             self._line.send(b".\r\n")
             await self._answer()
 
     async def _content(self, content: Iterator[bytes]) -> None:
         # the reply may come before the dot: it is kept until it is asked for
-        self._line.expect()
+        self._line.expect(len(self._accepted) if self._lmtp else 1)
         before = b""
         for piece in wire.data(content):
             if before:
@@ -167,13 +169,14 @@ class Transaction:
         self._line.write(before)
         await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
         self._place = Place.DOT
-        reply = await self._answer()
-        self._judge(self._accepted, reply)
+        # with LMTP one for each recipient, in the order in which they were taken (RFC 2033 section 4.2)
+        for addresses in [[each] for each in self._accepted] if self._lmtp else [self._accepted]:
+            self._judge(addresses, await self._answer())
 
     async def _early(self) -> None:
         """A no before the dot is one: the primary has heard enough. A yes answers something else: nobody has the message."""
         reply = await self._answer()
-        if reply.positive:
+        if reply.positive or self._lmtp:
             raise Malformed("a reply too many")
         self._place = Place.DOT
         self._judge(self._accepted, reply)
@@ -221,7 +224,11 @@ class Transaction:
 
     def _judge(self, addresses: Sequence[str], reply: Reply) -> None:
         kind = judge.judge(self._place, reply)
-        if kind is not None:
+        if kind is Failed:
+            asked = self._place is Place.RCPT
+            for address in addresses:
+                self._outcomes[address] = Failed(reply, self._peer.host, self._peer.tls, by_primary=True, of_recipient=asked)
+        elif kind is not None:
             self._settle(addresses, kind, reply)
 
     def _settle(self, addresses: Sequence[str], kind: type[Delivered | Deferred | Failed], reply: Reply) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from backupmx import config
 from backupmx.config import Endpoint
+from backupmx.core.notation import Mailhost
 from backupmx.errors import ConfigurationError
 
 HERE = Path(__file__).parent
@@ -51,7 +52,7 @@ def test_five_lines_are_enough() -> None:
     assert settings.hostname == "mx2.example.net"
     assert settings.smtp.listen == (Endpoint("0.0.0.0", 25), Endpoint("::", 25))
     assert settings.delivery.retry_max == timedelta(hours=4)
-    assert domain.primary == (Endpoint("mail.example.com", 25),)
+    assert domain.primary == (Mailhost("mail.example.com", 25),)
     assert domain.holding_window == timedelta(days=10)
 
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, ip_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmx.core.exchanges import Exchange, better, reachable
+from backupmx.core.exchanges import Exchange, better, private, reachable
 
 EXCHANGES = st.lists(st.builds(Exchange, st.integers(0, 4), st.sampled_from(["us", "a", "b", "c", ""])), max_size=6)
 
@@ -30,8 +30,11 @@ def test_the_same_in_both_families(ip: IPv4Address) -> None:
         assert reachable(f"::ffff:{ip}") == reachable(str(ip))
 
 
-def test_private_networks_are_fine() -> None:
-    """Many primaries live in one."""
-    assert all(map(reachable, ["10.0.0.1", "192.168.1.1", "fd00::1", "100.64.0.1"]))
+def test_private_networks_are_told_from_those_that_all_share() -> None:
+    """Many primaries live in one; but only the admin can know which."""
+    near = ["10.0.0.1", "172.31.0.1", "192.168.1.1", "fd00::1", "100.64.0.1", "::ffff:10.0.0.1"]
+    assert all(map(reachable, near))
+    assert all(map(private, near))
+    assert not any(map(private, ["192.0.2.1", "172.32.0.1", "100.128.0.1", "2001:db8::1", "64:ff9b::1"]))
     assert not any(map(reachable, ["127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1"]))
     assert not reachable(str(ip_address("::ffff:127.0.0.1")))

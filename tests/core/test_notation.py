@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmx.core import notation
-from backupmx.core.notation import Endpoint
+from backupmx.core.notation import Dialect, Endpoint, Mailhost
 
 SECONDS = st.integers(min_value=0, max_value=10**8).map(lambda seconds: timedelta(seconds=seconds))
 
@@ -113,3 +113,32 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
     """Also an IPv6 address without its brackets, whose end could be a port."""
     with pytest.raises(ValueError, match="must be"):
         notation.endpoint(text, 25)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("mail.example.com", Mailhost("mail.example.com", 25)),
+        ("smtps://mail.example.com", Mailhost("mail.example.com", 465, Dialect.SMTPS)),
+        ("smtps://[2001:db8::1]:4650", Mailhost("2001:db8::1", 4650, Dialect.SMTPS)),
+        ("lmtp://10.0.0.1:24", Mailhost("10.0.0.1", 24, Dialect.LMTP)),
+    ],
+)
+def test_a_primary_may_say_what_it_speaks(text: str, found: Mailhost) -> None:
+    """And is read back as it is spelt."""
+    assert notation.mailhost(text) == found
+    assert notation.mailhost(str(found)) == found
+
+
+@pytest.mark.parametrize("text", ["lmtp://mail.example.com", "lmtp://10.0.0.1:25", "smtps://", "smtp://a", "http://a:25", 25])
+def test_and_what_nobody_speaks_is_refused(text: object) -> None:
+    """LMTP has no port of its own, and never 25 (RFC 2033 section 5)."""
+    with pytest.raises(ValueError, match="must be"):
+        notation.mailhost(text)
+
+
+@pytest.mark.parametrize("text", ["", "ab", "0" * 63, "g" * 64, "A" * 43 + "-", "A" * 40 + "====", 3, None])
+def test_what_is_no_digest_is_no_pin(text: object) -> None:
+    """A pin that nothing can match would be found out in an outage."""
+    with pytest.raises(ValueError, match="SHA-256"):
+        notation.pin(text)

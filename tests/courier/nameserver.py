@@ -19,6 +19,8 @@ class Nameserver(asyncio.DatagramProtocol):
         self.records: dict[tuple[str, str], tuple[str, ...]] = {}
         self.failing: dns.rcode.Rcode | None = None
         self.ttl = 300
+        self.authentic: set[str] = set()
+        """Names and kinds of records that a validating resolver would vouch for; `*` for all."""
         self.asked: list[tuple[str, str]] = []
         self.place = Endpoint("127.0.0.1", 0)
 
@@ -43,11 +45,17 @@ class Nameserver(asyncio.DatagramProtocol):
         self.asked.append((name, kind))
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
+        alias = self.records.get((name, "CNAME"))
+        if alias and kind != "CNAME":
+            answer.answer.append(dns.rrset.from_text(question.name, self.ttl, "IN", "CNAME", *alias))
+            name = alias[0].removesuffix(".")
+        if query.flags & dns.flags.AD and self.authentic & {"*", name, kind}:
+            answer.flags |= dns.flags.AD
         texts = self.records.get((name, kind))
         if self.failing is not None:
             answer.set_rcode(self.failing)
         elif texts:
-            answer.answer.append(dns.rrset.from_text(question.name, self.ttl, "IN", kind, *texts))
+            answer.answer.append(dns.rrset.from_text(f"{name}.", self.ttl, "IN", kind, *texts))
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         self._transport.sendto(answer.to_wire(), addr)

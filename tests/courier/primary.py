@@ -47,9 +47,19 @@ class Session:
 class ScriptedPrimary:
     """`async with` it; it takes all, unless told otherwise by `on`."""
 
-    def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        extensions: tuple[str, ...] = EXTENSIONS,
+        tls: ssl.SSLContext | None = None,
+        *,
+        implicit: bool = False,
+        lmtp: bool = False,
+    ) -> None:
+        """`implicit`: TLS from the first octet."""
         self.extensions = extensions
         self.tls = tls
+        self.implicit = implicit
+        self.lmtp = lmtp
         self.port = 0
         self.received: list[Received] = []
         self.commands: list[str] = []
@@ -103,7 +113,9 @@ class ScriptedPrimary:
 
     async def start(self) -> None:
         """Listen, on the same port each time."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**27)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, limit=2**27, ssl=self.tls if self.implicit else None
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -130,7 +142,7 @@ class ScriptedPrimary:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
-            await self._talk(Session(self.connections), reader, writer)
+            await self._talk(Session(self.connections, tls=self.implicit), reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             pass
         finally:
@@ -160,21 +172,31 @@ class ScriptedPrimary:
                 await self._say(writer, "HANDSHAKE", "", "")
                 await writer.start_tls(self.tls)
                 session.tls = True
+            elif verb == "AUTH" and code.startswith("334"):
+                self.commands += [(await reader.readuntil(b"\r\n")).decode().strip()]
+                await self._write(writer, "334 UGFzc3dvcmQ6")
+                self.commands += [(await reader.readuntil(b"\r\n")).decode().strip()]
+                await self._write(writer, "235 2.7.0 welcome")
             elif verb == "QUIT":
                 return
 
     def _usual(self, verb: str, session: Session) -> str:
-        if verb == "EHLO":
+        if verb == ("LHLO" if self.lmtp else "EHLO"):
             offers = [*self.extensions, *(["STARTTLS"] if self.tls and not session.tls else [])]
             lines = ["primary.test", *offers]
             return "\r\n".join(f"250{'-' if n < len(lines) else ' '}{line}" for n, line in enumerate(lines, 1))
+        if verb in ("EHLO", "HELO", "LHLO"):
+            return "502 5.5.2 what" if self.lmtp or verb == "LHLO" else "250 primary.test"
         if verb == "RCPT" and not session.mail:
             return "503 5.5.1 need MAIL"
         if verb == "DATA":
             return "354 go on" if session.rcpts else "554 5.5.1 no valid recipients"
-        return {"QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on", "XCLIENT": "220 primary.test ESMTP"}.get(
-            verb, "250 2.0.0 fine"
-        )
+        return {
+            "QUIT": "221 2.0.0 bye",
+            "STARTTLS": "220 2.0.0 go on",
+            "XCLIENT": "220 primary.test ESMTP",
+            "AUTH": "235 2.7.0 welcome",
+        }.get(verb, "250 2.0.0 fine")
 
     async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = []
@@ -193,6 +215,14 @@ class ScriptedPrimary:
         if said:
             return
         content = b"".join(lines)
+        if self.lmtp:
+            replies = {rcpt: self._reply("DOT", rcpt, "250 2.0.0 taken") for rcpt in session.rcpts}
+            taken = [rcpt for rcpt, reply in replies.items() if reply.startswith("2")]
+            if taken:
+                self.received.append(Received(session.mail, taken, content, session.number))
+            for reply in replies.values():
+                await self._write(writer, reply)
+            return
         code = self._reply("DOT", content.decode("utf-8", "replace"), "250 2.0.0 taken")
         if code.startswith(TAKEN_BUT):
             self.unanswered.append(content)

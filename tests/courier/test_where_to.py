@@ -11,6 +11,7 @@ from backupmx.courier.routes import MOST_ADDRESSES, Nowhere, Route, Routes
 from tests.courier.house import House, put, settings, until
 from tests.courier.house import house as running
 from tests.courier.nameserver import Nameserver
+from tests.courier.papers import demanding
 from tests.courier.primary import ScriptedPrimary
 
 PRIMARY, SECOND, OURS = "192.0.2.1", "192.0.2.2", "192.0.2.99"
@@ -138,6 +139,74 @@ async def test_equal_hosts_take_turns_and_not_all_addresses_are_tried() -> None:
         asked = [places(await routes(dns_, shuffle=order).find("example.com")) for order in (list.sort, list.reverse)]
         assert all(found[0] == (PRIMARY, 25) and len(found) == MOST_ADDRESSES for found in asked)
         assert [found[1][0].rpartition(".")[0] for found in asked] == ["198.51.100", "203.0.113"]
+
+
+@pytest.mark.parametrize("near", ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.1.2.3"])
+async def test_a_private_address_from_mx_is_a_neighbour_s(near: str) -> None:
+    """What a stranger's DNS says cannot send mail into our own network, unless the admin says so."""
+    kind = "AAAA" if ":" in near else "A"
+    async with zone().has("mx1.example.com", kind, near) as dns_:
+        if kind == "AAAA":
+            del dns_.records["mx1.example.com", "A"]
+        assert isinstance(await routes(dns_).find("example.com"), Nowhere)
+        allowed = Routes(demanding(allow_private=True), Resolver([dns_.place]))
+        assert places(await allowed.find("example.com")) == [(near, 25)]
+
+
+async def test_a_private_address_that_an_admin_named_is_meant() -> None:
+    """By address always, by name unless that is forbidden."""
+    async with zone().has("mx1.example.com", "A", "10.1.2.3") as dns_:
+        assert places(await routes(dns_, "mx1.example.com").find("example.com")) == [("10.1.2.3", 25)]
+        for primary, there in ((["10.1.2.3"], True), (["mx1.example.com"], False)):
+            found = await Routes(demanding(primary, allow_private=False), Resolver([dns_.place])).find("example.com")
+            assert isinstance(found, Route) == there
+
+
+async def test_the_public_addresses_among_private_ones_are_used() -> None:
+    """And domains for which that differs have two routes."""
+    async with zone().has("mx1.example.com", "A", "10.1.2.3", PRIMARY) as dns_:
+        found = await routes(dns_).find("example.com")
+        allowed = await Routes(demanding(allow_private=True), Resolver([dns_.place])).find("example.com")
+        assert places(found) == [(PRIMARY, 25)]
+        assert len(places(allowed)) == 2
+        assert isinstance(found, Route)
+        assert isinstance(allowed, Route)
+        assert found.key != allowed.key
+
+
+async def test_without_mx_the_domain_is_its_own_host() -> None:
+    """RFC 5321 section 5.1; unless that is us."""
+    async with Nameserver().has("example.com", "A", PRIMARY) as dns_:
+        assert places(await routes(dns_).find("example.com")) == [(PRIMARY, 25)]
+    ours = Nameserver().has("example.com", "A", OURS).has("mx2.example.net", "A", OURS)
+    async with ours as dns_:
+        assert isinstance(await routes(dns_).find("example.com"), Nowhere)
+
+
+async def test_mx_records_that_vanish_do_not_send_mail_to_a_web_server() -> None:
+    """I10: what was good a while ago is likelier to be right."""
+    async with zone().has("example.com", "A", SECOND) as dns_:
+        finder = routes(dns_)
+        good = places(await finder.find("example.com"))
+        del dns_.records["example.com", "MX"]
+        again = await finder.find("example.com")
+        assert places(again) == good
+        assert isinstance(again, Route)
+        assert again.trouble
+
+
+async def test_an_mx_that_is_an_alias_is_followed() -> None:
+    """It should not be one (RFC 2181 section 10.3), and is in real life."""
+    async with zone().has("mx1.example.com", "CNAME", "real.example.com.").has("real.example.com", "A", PRIMARY) as dns_:
+        del dns_.records["mx1.example.com", "A"]
+        assert places(await routes(dns_).find("example.com")) == [(PRIMARY, 25)]
+
+
+async def test_localhost_in_an_mx_record_is_never_meant() -> None:
+    """RFC 6761 section 6.3: an admin may write it, DNS may not."""
+    listed = zone().has("example.com", "MX", "5 localhost.", "10 mx1.example.com.").has("localhost", "A", "127.0.0.1")
+    async with listed as dns_:
+        assert places(await routes(dns_).find("example.com")) == [(PRIMARY, 25)]
 
 
 async def test_a_domain_without_a_route_waits_and_is_no_hindrance_to_others() -> None:

@@ -1,9 +1,12 @@
 """What a sender wished for goes on to the primary, or waits: DSN (RFC 3461) and REQUIRETLS (RFC 8689)."""
 
 import pytest
+import trustme
 
 from backupmx.core.message import Recipient, State
+from tests.courier import papers
 from tests.courier.house import house, put, settings, until
+from tests.courier.papers import demanding
 from tests.courier.primary import EXTENSIONS, ScriptedPrimary
 from tests.courier.test_aiosmtplib import certificate
 
@@ -36,8 +39,9 @@ async def test_and_stay_here_where_they_are_not() -> None:
 
 async def test_a_message_that_requires_tls_goes_within_tls() -> None:
     """RFC 8689 section 4.2.1: and the demand goes along."""
-    primary = ScriptedPrimary((*EXTENSIONS, "REQUIRETLS"), certificate())
-    async with primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
+    proven = trustme.CA().issue_cert("primary.test")
+    primary = ScriptedPrimary((*EXTENSIONS, "REQUIRETLS"), papers.server(proven))
+    async with primary, house(demanding([f"127.0.0.1:{primary.port}"], tls="verify", tls_pin=papers.pin(proven))) as at:
         await put(at.spool, requires_tls=True)
         at.courier.wake()
         await until(at.empty, "given back")
