@@ -15,6 +15,7 @@ from backupmx.core.outcome import Outcome, Reply
 from backupmx.core.queue import Census, Filter, Page, SpoolStats
 from backupmx.core.roll import Entry, Lists
 from backupmx.core.status import PrimaryState
+from backupmx.core.track import Life, Lives, Passed, Wanted
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC; injected, so that tests need not sleep."""
@@ -43,6 +44,10 @@ class Spool(Protocol):
     def roll(self) -> "Roll":
         """What is known of recipients."""
 
+    @property
+    def track(self) -> "Track":
+        """What became of messages; each verb that changes a message writes it down in its own transaction."""
+
     def room(self) -> int:
         """Octets that may still be accepted; 0 means `452 4.3.1`. Cheap enough for each MAIL."""
 
@@ -62,7 +67,7 @@ class Spool(Protocol):
         delivered is gone. One that is held keeps what was learned and stays held. One that was removed meanwhile stays gone.
         """
 
-    async def set_aside(self, id: MessageId, damage: str) -> None:
+    async def set_aside(self, id: MessageId, damage: str, now: datetime) -> None:
         """Mark a message as damaged: no due key, only an admin moves it."""
 
     def content(self, id: MessageId) -> Iterator[bytes]:
@@ -83,13 +88,13 @@ class Spool(Protocol):
     async def hold(self, ids: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """Stop attempts; returns the ids that changed. Quarantined and damaged messages cannot be held."""
 
-    async def release(self, ids: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
+    async def release(self, ids: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """Held, quarantined or damaged → waiting, due at once; quarantined recipients become pending again."""
 
     async def retry(self, ids: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
         """Make waiting messages due at once; leased ones are left to their courier."""
 
-    async def remove(self, ids: Sequence[MessageId]) -> tuple[MessageId, ...]:
+    async def remove(self, ids: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """Delete; only an admin's wish leads here."""
 
     def census(self) -> Census:
@@ -163,6 +168,25 @@ class Roll(Protocol):
         """Keep the primaries' clocks."""
 
 
+class Track(Protocol):
+    """What became of each message: of those in the spool, and for a time of those that are gone."""
+
+    def find(self, id: MessageId) -> Life | None:
+        """What is known of one message."""
+
+    def page(self, wanted: Wanted, after: MessageId | None = None, limit: int = 50) -> Lives:
+        """Lives that match, newest arrival first, older than `after`; stops early, with `after` set, as `Spool.page` does.
+
+        Raises ValueError for what is no beginning of an id.
+        """
+
+    async def note(self, passed: Sequence[Passed]) -> None:
+        """Write down what primaries took in the session: many at a time, for it is history alone."""
+
+    async def sweep(self, before: datetime) -> int:
+        """Forget what ended before that; returns how many messages. Those in the spool are never forgotten."""
+
+
 class Health(Protocol):
     """What all processes know of the primaries."""
 
@@ -173,11 +197,25 @@ class Health(Protocol):
         """Seconds that it was up, since we have known it."""
 
 
+class Acquaintances(Protocol):
+    """Who is known to exist, for whoever doubts a primary's word."""
+
+    def knows(self, domain: str, local: str) -> bool:
+        """Whether this one is known."""
+
+    def some(self, domain: str) -> Sequence[str]:
+        """A few who are known; with nobody known, who exists everywhere."""
+
+
 class Handover(Protocol):
     """One transaction with a primary while the client is still there. Nothing here raises for trouble with the primary."""
 
     route: str
     """Its name: domains that have the same may share the transaction."""
+    host: str
+    """Who answers; empty until somebody does."""
+    tls: str | None
+    """TLS version and cipher of the way there, or None for plain text."""
 
     async def recipient(self, recipient: Recipient) -> Reply | None:
         """The primary's own word; None when the line broke or time ran out: it can be asked nothing any more."""
@@ -211,6 +249,9 @@ class Primaries(Protocol):
 
     async def hand_over(self, domain: str, envelope: Envelope, size: int) -> Handover | None:
         """Begin a transaction; the envelope may have no recipients yet. None when nobody can be reached now."""
+
+    def doubt(self, domain: str) -> None:
+        """The primary refused a recipient whom it had."""
 
     def cut(self) -> None:
         """End all handovers: they have no word to say any more."""

@@ -31,6 +31,7 @@ from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core.outcome import Reply
 from backupmx.core.status import Status, compose
+from backupmx.core.track import KEPT
 from backupmx.courier.board import Board
 from backupmx.courier.client import Dialler
 from backupmx.courier.courier import Courier
@@ -59,6 +60,8 @@ BELL_S = 0.02
 ETRN = "etrn"
 LEARN_S = 1.0
 """How often what was learned of recipients is written down."""
+TRACK_S = 1.0
+"""How often it is written down what primaries took in the session."""
 SWEEP_MINUTES = 60
 DIRECTORY_MINUTES = 1
 """How often it is looked whether a directory's time has come."""
@@ -175,12 +178,17 @@ async def _edge(
     )
     await asyncio.to_thread(knowledge.look)
     await door.start(sockets)
-    chores = [asyncio.create_task(_renew(tls)), asyncio.create_task(_remember(knowledge))]
+    chores = [
+        asyncio.create_task(_renew(tls)),
+        asyncio.create_task(_remember(knowledge)),
+        asyncio.create_task(_track(door, spool)),
+    ]
     post.ready()
     status = await _terminated(spool)
     for chore in chores:
         chore.cancel()
     await door.stop(GRACE)
+    await _write_track(door, spool)
     await callouts.close()
     await relay.close()
     await knowledge.write()
@@ -199,6 +207,23 @@ async def _remember(knowledge: Knowledge) -> None:
         await asyncio.to_thread(knowledge.look)
         await knowledge.write()
         await asyncio.sleep(LEARN_S)
+
+
+async def _track(door: Edge, spool: LmdbSpool) -> None:
+    """Write down together what primaries took in the session."""
+    while True:
+        await _write_track(door, spool)
+        await asyncio.sleep(TRACK_S)
+
+
+async def _write_track(door: Edge, spool: LmdbSpool) -> None:
+    noted = door.take_noted()
+    try:
+        # history gets nothing of what is left for mail
+        if spool.room():
+            await spool.track.note(noted)
+    except Exception as error:  # noqa: BLE001 - the primary has it, whatever is known of that here
+        log.trouble("track", error)
 
 
 async def _renew(tls: Certificate) -> None:
@@ -224,7 +249,11 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
     spool = _spool(settings, "courier")
     knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
     upkeep = Upkeep(settings.domains, spool.roll, shared.board, now)
-    chores = ((upkeep.sweep, SWEEP_MINUTES), (upkeep.ask_directories, DIRECTORY_MINUTES))
+
+    async def forget() -> None:
+        await spool.track.sweep(now() - KEPT)
+
+    chores = ((upkeep.sweep, SWEEP_MINUTES), (upkeep.ask_directories, DIRECTORY_MINUTES), (forget, SWEEP_MINUTES))
 
     def learn(domain: str, local: str, reply: Reply) -> None:
         # a no to somebody's message may be one to its sender: it is asked again in our own name
@@ -233,7 +262,9 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
         else:
             callouts.refresh(domain, local)
 
-    carrier = Courier(settings=settings, spool=spool, clock=now, board=shared.board, learn=learn, chores=chores)
+    carrier = Courier(
+        settings=settings, spool=spool, clock=now, acquaintances=knowledge, board=shared.board, learn=learn, chores=chores
+    )
     relay = Relay(
         Routes(settings, Resolver(settings.dns.nameservers)),
         Dialler(settings.hostname, RELAY_PATIENCE),
@@ -268,6 +299,7 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
         windows={name: domain.holding_window for name, domain in settings.domains.items()},
         roll=spool.roll,
         verify=verify,
+        resume=carrier.resume,
     )
     loop = asyncio.get_running_loop()
     loop.add_reader(bell, lambda: _heard(bell, carrier))

@@ -26,7 +26,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"ldap3", "msgspec"},
     ),
     "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec", "xxhash"}),
-    "backupmx.courier": (TYPES | {"backupmx.courier", "backupmx.watch"}, {"aiosmtplib", "dns", "apscheduler"}),
+    "backupmx.courier": (
+        TYPES | {"backupmx.courier", "backupmx.watch"},
+        {"aiosmtplib", "dns", "apscheduler", "cryptography", "msgspec"},
+    ),
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
     "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),
     "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),

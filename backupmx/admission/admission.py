@@ -86,6 +86,8 @@ class Admission:
             self._callouts.survey(domain)
             return Take(recipient)
         if judge.teaches(reply) is belief.Word.GONE:
+            if self._knowledge.knows(domain, local):
+                self._primaries.doubt(domain)
             # a stranger's sender, or its address, may be what was refused: it is asked again in our own name
             self._callouts.refresh(domain, local)
             self._harvest.note(client, self._clock().timestamp())

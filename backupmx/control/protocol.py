@@ -3,7 +3,7 @@
 Knows: every request and its answer, as closed unions.
 Does not know: sockets.
 
-A request is answered by one line, but `ListQueue` and `ListRecipients`, which are answered by a row for each and then `Done`.
+A request is answered by one line, but `ListQueue`, `ListRecipients` and `TrackMessages`: by a row for each and then `Done`.
 Anything that cannot be done is answered by `Refused`.
 """
 
@@ -18,6 +18,7 @@ from backupmx.core.message import Message
 from backupmx.core.queue import Filter, SpoolStats
 from backupmx.core.roll import Lists
 from backupmx.core.status import Status
+from backupmx.core.track import Life, Wanted
 
 
 class Verb(StrEnum):
@@ -93,6 +94,14 @@ class ListRecipients(Request, frozen=True, tag="recipients"):
     limit: int = 0
 
 
+class TrackMessages(Request, frozen=True, tag="track"):
+    """What became of messages, gone or here; answered by `LifeRow`s, newest arrival first, then `Done`; `limit` 0 means all."""
+
+    wanted: Wanted = Wanted()
+    limit: int = 0
+    after: str | None = None
+
+
 class ForgetRecipients(Request, frozen=True, tag="forget"):
     """At most 1,000 local parts a request; answered by `Done` with those of which something was known. Lists stay."""
 
@@ -132,6 +141,13 @@ class CloseList(Request, frozen=True, tag="close-list"):
 
 class ApproveList(Request, frozen=True, tag="approve-list"):
     """The list that waits counts from now on; answered by `ListsAnswer`."""
+
+    domain: str
+    by: str
+
+
+class Resume(Request, frozen=True, tag="resume"):
+    """What a domain's primary says is to be believed again; answered by `Done`."""
 
     domain: str
     by: str
@@ -202,6 +218,12 @@ class RecipientRow(Answer, frozen=True, tag="recipient"):
     listed: bool
 
 
+class LifeRow(Answer, frozen=True, tag="life"):
+    """What became of one message."""
+
+    life: Life
+
+
 class Verified(Answer, frozen=True, tag="verified"):
     """What the primary says now; no word when it says neither yes nor no."""
 
@@ -231,9 +253,19 @@ class Refused(Answer, frozen=True, tag="refused", omit_defaults=True):
 
 
 RollRequest = ForgetRecipients | VerifyRecipient | BeginList | Enlist | CloseList | ApproveList
-AnyListing = ListQueue | ListRecipients
+AnyListing = ListQueue | ListRecipients | TrackMessages
 AnyRequest = (
-    GetStatus | ShowMessage | Act | GetSpoolStats | GetMetrics | Reload | GetAccount | CheckToken | AnyListing | RollRequest
+    GetStatus
+    | ShowMessage
+    | Act
+    | Resume
+    | GetSpoolStats
+    | GetMetrics
+    | Reload
+    | GetAccount
+    | CheckToken
+    | AnyListing
+    | RollRequest
 )
-AnyRow = Row | RecipientRow
+AnyRow = Row | RecipientRow | LifeRow
 AnyAnswer = StatusAnswer | Done | SpoolStatsAnswer | Text | Account | Key | Verified | ListNumber | ListsAnswer | Refused | AnyRow

@@ -21,6 +21,7 @@ from backupmx.control.protocol import (
     Account,
     Act,
     AnyAnswer,
+    AnyListing,
     AnyRequest,
     CheckToken,
     Done,
@@ -33,13 +34,16 @@ from backupmx.control.protocol import (
     ListRecipients,
     Refused,
     Reload,
+    Resume,
     RollRequest,
     ShowMessage,
     SpoolStatsAnswer,
     StatusAnswer,
     Text,
+    TrackMessages,
 )
 from backupmx.control.roll import RollDesk, Verify
+from backupmx.control.track import TrackDesk
 from backupmx.core.status import Status
 from backupmx.errors import BackupMXError
 from backupmx.ports import Clock, Roll, Spool
@@ -70,19 +74,22 @@ class ControlServer:
         windows: Mapping[str, timedelta],
         roll: Roll,
         verify: Verify,
+        resume: Callable[[str], bool],
     ) -> None:
         """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain.
 
-        `verify` asks a primary of one address; the domains are those that have a window.
+        `verify` asks a primary of one address, `resume` has one believed again; the domains are those that have a window.
         """
         self._path = path
         self._spool = spool
         self._status = status
         self._reload = reload
         self._metrics = metrics
+        self._resume = resume
         self._accounts = accounts
         self._admin = Admin(spool, clock, wake, windows)
         self._roll = RollDesk(roll, verify, windows.keys())
+        self._track = TrackDesk(spool.track)
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
 
@@ -146,9 +153,8 @@ class ControlServer:
 
     async def _answers(self, request: AnyRequest) -> AsyncGenerator[AnyAnswer, None]:
         try:
-            if isinstance(request, ListQueue | ListRecipients):
-                listing = self._admin.listing(request) if isinstance(request, ListQueue) else self._roll.listing(request)
-                async with contextlib.aclosing(listing) as rows:
+            if isinstance(request, AnyListing):
+                async with contextlib.aclosing(self._listing(request)) as rows:
                     async for answer in rows:
                         yield answer
             elif isinstance(request, RollRequest):
@@ -162,7 +168,16 @@ class ControlServer:
             log.trouble("control", error)
             yield Refused(("trouble inside; the log has more",))
 
-    async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: PLR0911 - one line a request
+    def _listing(self, request: AnyListing) -> AsyncGenerator[AnyAnswer, None]:
+        match request:
+            case ListQueue():
+                return self._admin.listing(request)
+            case ListRecipients():
+                return self._roll.listing(request)
+            case TrackMessages():
+                return self._track.listing(request)
+
+    async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: C901, PLR0911 - one line a request
         match request:
             case GetStatus():
                 return StatusAnswer(self._status())
@@ -174,6 +189,11 @@ class ControlServer:
                 return SpoolStatsAnswer(self._spool.stats())
             case GetMetrics():
                 return Text(self._metrics())
+            case Resume():
+                if not self._resume(request.domain):
+                    return Refused((f"{request.domain}: there is no primary to be asked",), missing=True)
+                log.admin_trusts(request.by, request.domain)
+                return Done()
             case Reload():
                 problems = await asyncio.to_thread(self._reload)
                 return Refused(problems) if problems else Done()

@@ -50,6 +50,10 @@ class Failed(Struct, frozen=True):
     reply: Reply
     host: str
     tls: str | None = None
+    by_primary: bool = False
+    """Whether the primary said so, and not we."""
+    of_recipient: bool = False
+    """Whether it was said to RCPT."""
 
 
 Outcome = Delivered | Deferred | Failed

@@ -75,6 +75,11 @@ class DomainStatus(Struct, frozen=True):
     acquaintance: Acquaintance | None = None
     split: int = 0
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the primary answers, and is not believed (I10): then `last_error` has its words."""
+        return self.primary.state is PrimaryState.UP and self.primary.last_error is not None
+
 
 class Status(Struct, frozen=True):
     """`backupmx status --json` and `GET /api/v1/status`."""

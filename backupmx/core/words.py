@@ -31,6 +31,7 @@ def sentence(status: Status) -> str:
 def sentences(status: Status) -> tuple[str, ...]:
     """One to three of them, the one that matters most first."""
     queue = status.queue
+    doubtful = [domain for domain in status.domains if domain.doubtful]
     down = [domain for domain in status.domains if domain.primary.state is PrimaryState.DOWN]
     unknown = [domain.domain for domain in status.domains if domain.primary.state is PrimaryState.UNKNOWN]
     waiting = f"{messages(queue.messages)} ({size(queue.bytes)})" if queue.messages else "nothing"
@@ -44,6 +45,12 @@ def sentences(status: Status) -> tuple[str, ...]:
             f"{waiting} {'is' if queue.messages == 1 else 'are'} safe{_left(status)}" if queue.messages else "nothing waits yet"
         )
         said.append(f"The {is_are.format(_names(whose))} down{lasting}; {safe}.")
+    elif doubtful:
+        one, more = "server of {} answers, but refuses mail that it", "servers of {} answer, but refuse mail that they"
+        server = one if len(doubtful) == 1 else more
+        safe = f"{waiting} {'is' if queue.messages == 1 else 'are'} safe" if queue.messages else "nothing waits yet"
+        names = _names([domain.domain for domain in doubtful])
+        said.append(f"The {server.format(names)} used to accept; {safe}.")
     elif queue.messages:
         oldest = f", the oldest for {age(queue.oldest, status.time)}" if queue.oldest else ""
         said.append(f"{waiting} {'waits' if queue.messages == 1 else 'wait'}{oldest}.")
@@ -64,6 +71,12 @@ def notices(status: Status) -> tuple[Notice, ...]:
     """What waits for somebody's decision, and is no message."""
     found = []
     for domain in status.domains:
+        if domain.doubtful:
+            said = (
+                f"{domain.domain}: your server refuses mail that it used to accept: nothing more is given to it, "
+                "and nothing is lost. It goes on by itself when it is right again. If what it refuses is right:"
+            )
+            found.append(Notice(said, f"backupmx domain resume {domain.domain}"))
         known = domain.acquaintance
         if known and known.waiting is not None:
             said = (

@@ -5,7 +5,7 @@ Does not know: the route, and the other carriers.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from backupmx.core import judge, schedule
@@ -19,6 +19,9 @@ from backupmx.watch import log
 
 RECIPIENTS = 100
 """In one transaction; every server takes as many (RFC 5321 section 4.5.3.1.8)."""
+
+
+Screen = Callable[[Lease, Mapping[str, Outcome]], Awaitable[Mapping[str, Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,10 @@ class Carrier:
     While one message is settled the next is on its way: else the disk's pace would be that of each connection.
     """
 
-    def __init__(self, ledger: Ledger, connection: Connection | None) -> None:
+    def __init__(self, ledger: Ledger, connection: Connection | None, screen: Screen) -> None:
+        """`screen` has a look at the outcomes before they are settled."""
         self._ledger = ledger
+        self._screen = screen
         self._settling: asyncio.Task[None] | None = None
         self.connection = connection
 
@@ -68,7 +73,7 @@ class Carrier:
         if not carried.again:
             if carried.broken and schedule.suspect(lease.message.schedule[lease.domain]):
                 outcomes = self._deferred(lease, carried.broken) | outcomes
-            await self._settle(lease, outcomes)
+            await self._settle(lease, await self._screen(lease, outcomes))
         return carried
 
     async def finish(self) -> None:

@@ -6,13 +6,14 @@ Does not know: how a lane does its work.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from backupmx.config import Endpoint, Settings
+from backupmx.config import Settings
 from backupmx.core import judge
 from backupmx.core.status import DomainView, Primary, PrimaryState
 from backupmx.courier.alarm import Alarm, Timer, loop_timer
@@ -23,13 +24,14 @@ from backupmx.courier.health import Health
 from backupmx.courier.lane import Lane, Office
 from backupmx.courier.ledger import Learn, Ledger
 from backupmx.courier.resolver import Resolver
-from backupmx.courier.routes import Nowhere, Route, Routes
+from backupmx.courier.routes import Barred, Nowhere, Route, Routes
 from backupmx.courier.transaction import Patience
-from backupmx.ports import Clock, Spool
+from backupmx.ports import Acquaintances, Clock, Spool
 from backupmx.watch import log
 
 GRACE = timedelta(seconds=20)
 SWEEP_MINUTES = 1
+DISCARD_MINUTES = 60
 CLOCK_MINUTES = 1
 KEEP_MINUTES = 10
 """Few writes: a card lives for years."""
@@ -47,6 +49,7 @@ class Courier:
         settings: Settings,
         spool: Spool,
         clock: Clock,
+        acquaintances: Acquaintances,
         *,
         board: Board | None = None,
         learn: Learn | None = None,
@@ -70,9 +73,9 @@ class Courier:
         domains = tuple(settings.domains)
         self._clocks = Clocks(domains, spool.roll, board or Board(domains), seconds)
         dialler = Dialler(settings.hostname, patience)
-        self._office = Office(settings.delivery, self._ledger, dialler, clock, timer, self._changed)
-        self._lanes: dict[tuple[Endpoint, ...], Lane] = {}
-        """By their hosts: domains with the same primary share its health and its one probe."""
+        self._office = Office(settings.delivery, self._ledger, dialler, clock, timer, self._changed, acquaintances)
+        self._lanes: dict[str, Lane] = {}
+        """By their routes' keys: domains with the same primary, on the same terms, share its health and its one probe."""
         self._lane_of: dict[str, Lane] = {}
         self._nowhere: dict[str, Health] = {}
         """Domains that never had a route."""
@@ -90,6 +93,7 @@ class Courier:
         try:
             await self._spool.reclaim(self._ledger.owner, self._clock())
             self._add(chores, self._sweep, SWEEP_MINUTES)
+            self._add(chores, self._discard, DISCARD_MINUTES)
             self._add(chores, self._tick, CLOCK_MINUTES)
             self._add(chores, self._keep, KEEP_MINUTES)
             for chore, minutes in self._others:
@@ -148,12 +152,15 @@ class Courier:
         lane = self._lane_of.get(domain)
         if lane is not None and domain not in self._hurrying:
             self._hurrying.add(domain)
-            task = asyncio.create_task(self._hurry(domain, lane))
-            self._chores.add(task)
-            task.add_done_callback(self._chores.discard)
+            self._aside(self._hurry(domain, lane))
+
+    def _aside(self, chore: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
 
     def told(self, what: str, domain: str) -> None:
-        """An edge worker had to do with a primary: `lost`, `well` or `deferring`. Cheap."""
+        """An edge worker had to do with a primary: `lost`, `well`, `deferring` or `doubtful`. Cheap."""
         lane = self._lane_of.get(domain)
         if lane is None:
             return
@@ -163,6 +170,15 @@ class Courier:
             lane.well()
         elif what == "deferring":
             lane.defers("4xx to everything")
+        elif what == "doubtful":
+            self._aside(lane.doubt())
+
+    def resume(self, domain: str) -> bool:
+        """An admin says that a domain's primary is to be believed; False when there is none."""
+        lane = self._lane_of.get(domain)
+        if lane is not None:
+            lane.resume()
+        return lane is not None
 
     async def _hurry(self, domain: str, lane: Lane) -> None:
         try:
@@ -180,7 +196,7 @@ class Courier:
 
     def _view(self, domain: str, window: timedelta) -> DomainView:
         if lane := self._lane_of.get(domain):
-            return DomainView(lane.health.primary, lane.next_attempt(domain), window, lane.name)
+            return DomainView(lane.health.shown, lane.next_attempt(domain), window, lane.name)
         if health := self._nowhere.get(domain):
             return DomainView(health.primary, health.next_probe if self._spool.next_due(domain) else None, window)
         return DomainView(Primary(PrimaryState.UNKNOWN), self._spool.next_due(domain), window)
@@ -202,14 +218,14 @@ class Courier:
                 kept = found.trouble
                 pause = found.good_for
             else:
-                self._without(domain, found.why)
+                self._without(domain, found)
                 pause = self._settings.delivery.probe_interval
             await alarm.wait(pause.total_seconds())
 
     def _send_by(self, domain: str, route: Route, lanes: asyncio.TaskGroup) -> None:
-        lane = self._lanes.get(route.hosts)
+        lane = self._lanes.get(route.key)
         if lane is None:
-            lane = self._lanes[route.hosts] = Lane(route.name, self._office)
+            lane = self._lanes[route.key] = Lane(route.name, self._office)
             task = lanes.create_task(lane.run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -231,11 +247,14 @@ class Courier:
         lane.domains.remove(domain)
         if not lane.domains:
             lane.stop()
-            self._lanes = {hosts: other for hosts, other in self._lanes.items() if other is not lane}
+            self._lanes = {key: other for key, other in self._lanes.items() if other is not lane}
 
-    def _without(self, domain: str, why: str) -> None:
+    def _without(self, domain: str, found: Nowhere) -> None:
+        why = found.why
         if domain in self._lane_of:
-            return  # the addresses that it has are as good as any
+            if not isinstance(found, Barred):
+                return  # the addresses that it has are as good as any
+            self._leave(domain, self._lane_of.pop(domain))
         health = self._nowhere.setdefault(domain, Health(self._settings.delivery.probe_interval))
         now = self._clock()
         if health.failed(now, why):
@@ -252,6 +271,13 @@ class Courier:
             await self._clocks.keep()
         except Exception as error:  # noqa: BLE001 - the next time will do
             log.trouble("clocks", error)
+
+    async def _discard(self) -> None:
+        """The end of what is in quarantine."""
+        try:
+            await self._ledger.discard()
+        except Exception as error:  # noqa: BLE001 - the next time will do
+            log.trouble("quarantine", error)
 
     async def _sweep(self) -> None:
         """The end of the holding window, for each domain."""

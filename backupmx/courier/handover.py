@@ -44,6 +44,8 @@ class Handover:
 
     def __init__(self, way: Way, envelope: Envelope, size: int) -> None:
         self.route = way.route
+        self.host = ""
+        self.tls: str | None = None
         self.client = envelope.client.address
         self._way = way
         self._envelope = envelope
@@ -104,6 +106,7 @@ class Handover:
                     connection.abort()  # whoever it was for is gone meanwhile
                 return None
             self._connection = connection
+            self.host, self.tls = connection.peer.host, connection.peer.tls
             reused = connection.carried > 0
             try:
                 return await self._open(connection, recipient)

@@ -6,6 +6,8 @@ Does not know: how a probe is made, and what time it is.
 
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from backupmx.core.status import Primary, PrimaryState
 
 FAILURES = 2
@@ -26,15 +28,25 @@ class Health:
         self.deferring: str | None = None
         """What it says while it answers 4xx to everything: then it is tried, but others must not rely on it."""
 
+        self.suspect: str | None = None
+        """What it says to mail that it used to take: then nothing is given to it, and nothing it says is believed (I10)."""
+
     @property
     def up(self) -> bool:
         """Whether mail may be sent."""
         return self.primary.state is PrimaryState.UP
 
     @property
+    def shown(self) -> Primary:
+        """For people: what is wrong stands in it, also while it answers."""
+        if self.suspect is None:
+            return self.primary
+        return structs.replace(self.primary, last_error=f"it refuses mail that it used to accept: {self.suspect}")
+
+    @property
     def accepting(self) -> PrimaryState:
         """Its state for whoever wants its word at once."""
-        return PrimaryState.DOWN if self.up and self.deferring else self.primary.state
+        return PrimaryState.DOWN if self.up and (self.deferring or self.suspect) else self.primary.state
 
     def due(self, now: datetime) -> bool:
         """Whether it is time for a probe; a clock that was set back does not put it off."""
@@ -70,9 +82,21 @@ class Health:
             return False
         news = self.primary.state is not PrimaryState.DOWN
         self.primary = Primary(PrimaryState.DOWN, since=now if news else self.primary.since, last_error=error)
-        self.deferring = None
+        self.deferring = self.suspect = None
         if news:
             self.next_probe = now + self._interval
+        return news
+
+    def doubted(self, words: str) -> bool:
+        """It refuses mail that it used to take; returns whether this is news."""
+        news = self.suspect is None
+        self.suspect = words
+        return news
+
+    def trusted(self) -> bool:
+        """It is as it was; returns whether this is news."""
+        news = self.suspect is not None
+        self.suspect = None
         return news
 
     def deferred(self, words: str) -> bool:

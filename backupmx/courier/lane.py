@@ -21,8 +21,9 @@ from backupmx.courier.ledger import Ledger
 from backupmx.courier.pool import Pool
 from backupmx.courier.ramp import Ramp
 from backupmx.courier.routes import Address
+from backupmx.courier.sentry import Post, Sentry
 from backupmx.errors import SpoolUnusable
-from backupmx.ports import Clock
+from backupmx.ports import Acquaintances, Clock
 from backupmx.watch import log
 
 LEASES_PER_CONNECTION = 25
@@ -46,6 +47,7 @@ class Office:
     timer: Timer
     changed: Callable[["Lane"], None]
     """Told when what is known of a primary is another."""
+    acquaintances: Acquaintances
 
 
 class Lane:
@@ -57,6 +59,16 @@ class Lane:
         self.addresses: tuple[Address, ...] = ()
         self.health = Health(office.delivery.probe_interval)
         self._office = office
+        post = Post(
+            name,
+            self.health,
+            office.dialler,
+            office.acquaintances,
+            self.domains,
+            lambda: self.addresses,
+            lambda: office.changed(self),
+        )
+        self._sentry = Sentry(post)
         self._ramp = Ramp(office.delivery.max_connections_per_route)
         self._alarm = Alarm(office.timer)
         self._pool = Pool(office.timer)
@@ -103,7 +115,7 @@ class Lane:
         try:
             if not self._probe_task and self.health.due(self._office.clock()):
                 self._probe_task = asyncio.create_task(self._probe())
-            if self.health.up:
+            if self._open:
                 await self._fill()
                 self._staff()
             else:
@@ -127,6 +139,8 @@ class Lane:
     async def _fill(self) -> None:
         """Lease what is due, in equal parts for the domains, unless enough is leased already."""
         window = min(MOST_LEASES, self._ramp.limit * LEASES_PER_CONNECTION)
+        if self._sentry.guard.on_trial:
+            window = min(window, self._sentry.guard.canaries * len(self.domains))
         self._low = window // 2
         if len(self._queue) > self._low:
             return
@@ -147,7 +161,7 @@ class Lane:
     def _quiet(self) -> float:
         now = self._office.clock()
         times = [] if self._probe_task or self.health.next_probe is None else [self.health.next_probe]
-        if self.health.up and not self._queue:
+        if self._open and not self._queue:
             times += filter(None, map(self._office.ledger.next_due, self.domains))
         longest = self._office.delivery.probe_interval.total_seconds()
         seconds = min(((time - now).total_seconds() for time in times), default=longest)
@@ -158,13 +172,13 @@ class Lane:
     def _staff(self) -> None:
         """As many carriers as there is work for, and as the ramp allows: one a connection."""
         while len(self._carriers) < min(self._ramp.limit, len(self._queue) + self._carrying):
-            carrier = Carrier(self._office.ledger, self._pool.take())
+            carrier = Carrier(self._office.ledger, self._pool.take(), self._sentry.screen)
             self._carriers[carrier] = asyncio.create_task(self._work(carrier))
 
     async def _work(self, carrier: Carrier) -> None:
         """Carry messages while there are any."""
         try:
-            while self._queue and self.health.up and not self._stopping and len(self._carriers) <= self._ramp.limit:
+            while self._queue and self._open and not self._stopping and len(self._carriers) <= self._ramp.limit:
                 if not await self._next(carrier):
                     break
             await carrier.finish()
@@ -242,6 +256,24 @@ class Lane:
         self._trouble(str(found), fatal=alone)
         return None
 
+    @property
+    def _open(self) -> bool:
+        """Whether mail may leave."""
+        return self.health.up and not self.health.suspect
+
+    async def doubt(self) -> None:
+        """Somebody heard it refuse a recipient whom it had."""
+        try:
+            if self._open:
+                await self._sentry.examine("550 refuses recipients whom it had, as senders are told")
+        except Exception as error:  # noqa: BLE001 - whoever hears it next says so again
+            log.trouble(f"lane {self.name}", error)
+
+    def resume(self) -> None:
+        """It is to be believed again, whatever it said."""
+        self._sentry.trust()
+        self.ring()
+
     # Health
 
     async def _probe(self) -> None:
@@ -257,6 +289,8 @@ class Lane:
                 self._answered(delivered=False)
                 if self.health.deferring:
                     await self._ask_again(found)
+                if self.health.suspect and await self._sentry.vouched(found):
+                    self.resume()
                 await found.quit()
             elif self.health.answers == answers:
                 self._down(str(found))
@@ -278,6 +312,8 @@ class Lane:
         if self.health.answered(now):
             self._ramp.reset()
             was_down = before.state is PrimaryState.DOWN and before.since
+            if was_down:
+                self._sentry.guard.returned()
             log.primary_up(self.name, now - before.since if was_down and before.since else None)
             self._put_off = 0
             self._office.changed(self)

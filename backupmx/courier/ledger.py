@@ -10,8 +10,10 @@ from functools import cache
 
 from backupmx.config import Settings
 from backupmx.core import hops, judge, schedule
-from backupmx.core.message import Lease
+from backupmx.core.ids import MessageId
+from backupmx.core.message import Fate, Lease, Message, State
 from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome, Reply
+from backupmx.core.queue import Filter
 from backupmx.courier.alarm import Alarm, Timer
 from backupmx.errors import MessageDamaged, SpoolFull
 from backupmx.ports import Clock, Spool
@@ -24,6 +26,8 @@ LATEST_START = timedelta(minutes=15)
 STALE = timedelta(seconds=2)
 """A lease that is older is looked at again: an admin may have acted meanwhile."""
 BATCH = 200
+QUARANTINE = timedelta(days=30)
+"""How long an admin has to look at what could not be given back."""
 FULL_PAUSE_S = 1.0
 Learn = Callable[[str, str, Reply], None]
 """Told a domain, a local part, and what its primary said when it was given a message for it."""
@@ -37,6 +41,7 @@ class Ledger:
         self._learn = learn
         self._delivery = settings.delivery
         self._windows = {name: domain.holding_window for name, domain in settings.domains.items()}
+        self._policies = {name: domain.tls for name, domain in settings.domains.items()}
         self._spool = spool
         self._clock = clock
         self._timer = timer
@@ -105,6 +110,20 @@ class Ledger:
             if len(ids) < BATCH:
                 return
 
+    async def discard(self) -> None:
+        """Remove what has been in quarantine for so long that nobody will look at it any more."""
+        after: MessageId | None = None
+        while True:
+            now = self._clock()
+            page = self._spool.page(Filter(state=State.QUARANTINED), after, BATCH)
+            old = [message.id for message in page.messages if _set_aside_at(message) < now - QUARANTINE]
+            if old:
+                removed = await self._spool.remove(old, "retention", f"in quarantine for {QUARANTINE.days} days", now)
+                log.admin_did("remove", "retention", removed, f"in quarantine for {QUARANTINE.days} days")
+            after = page.after
+            if after is None:
+                return
+
     async def close(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
         """Settle; recipients without an outcome are due again at once, unless others were deferred."""
         now = self._clock()
@@ -133,7 +152,7 @@ class Ledger:
     async def set_aside(self, lease: Lease, error: MessageDamaged) -> None:
         """A message that cannot be read goes no further; one that an admin removed meanwhile is only gone."""
         if self._spool.get(lease.message.id) is not None:
-            await self._spool.set_aside(lease.message.id, str(error))
+            await self._spool.set_aside(lease.message.id, str(error), self._clock())
             log.damaged(lease.message.id, str(error))
 
     async def _fail(self, lease: Lease, reply: Reply) -> None:
@@ -149,9 +168,14 @@ class Ledger:
             delay = now - lease.message.arrived
             metrics.DELAY_SECONDS.observe(delay.total_seconds())
             metrics.DELIVERY_SECONDS.observe((now - lease.until + LEASE).total_seconds())
-            self._by_tls("opportunistic", "tls" if outcome.tls else "plain").inc()
+            self._by_tls(self._policies[lease.domain], "tls" if outcome.tls else "plain").inc()
             log.delivered(id, address, outcome.host, reply, outcome.tls, delay)
         elif isinstance(outcome, Deferred):
             log.deferred(id, address, outcome.host, reply, due.isoformat(timespec="seconds"))
         else:
             log.quarantined(id, address, outcome.host, reply)
+
+
+def _set_aside_at(message: Message) -> datetime:
+    """When the last of its recipients was quarantined."""
+    return max((each.at for each in message.progress.values() if each.fate is Fate.QUARANTINED), default=message.arrived)

@@ -6,8 +6,8 @@ Does not know: sockets, replies to other commands.
 Content collects in memory up to a share of what the worker allows itself, then goes to the spool piece by piece (I4).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import uuid_utils
 
@@ -17,6 +17,7 @@ from backupmx.core.message import Envelope
 from backupmx.core.outcome import Reply
 from backupmx.core.received import received
 from backupmx.core.replies import Answer
+from backupmx.core.track import Passed
 from backupmx.errors import SpoolFull
 from backupmx.ports import Clock, Handover, Spool
 from backupmx.watch import log
@@ -26,6 +27,8 @@ SHARE = 256 * 1024
 TIGHT_SHARE = 32 * 1024
 BUDGET = 32 * 2**20
 """Octets of all messages of this worker that may wait in memory before shares become tight."""
+MOST_NOTED = 20_000
+"""Recipients whose mail went to the primary in the session, and is not written down yet."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,20 @@ class Dock:
     relayed: int = 0
     """Messages that the primary took in the session, counted likewise."""
     accepted_octets: int = 0
+    noted: list[Passed] = field(default_factory=list)
+    """Messages that the primary took, for the track: written down once a second, so that a crash may cost the last of them."""
+    noted_recipients: int = 0
+
+    def note(self, passed: Passed) -> None:
+        """One more; beyond what memory is meant for it goes without saying."""
+        if self.noted_recipients < MOST_NOTED:
+            self.noted_recipients += len(passed.envelope.recipients)
+            self.noted.append(passed)
+
+    def take_noted(self) -> Sequence[Passed]:
+        """What came since this was asked last."""
+        taken, self.noted, self.noted_recipients = self.noted, [], 0
+        return taken
 
     @property
     def share(self) -> int:
@@ -157,6 +174,8 @@ class Arrival:
 
     async def _relayed(self, reply: Reply) -> Answer:
         """The primary has spoken: what it took is its own, what it refused is nobody's."""
+        handover = self._handover
+        assert handover is not None
         await self.abandon()
         answer = replies.of_primary(reply)
         if reply.positive:
@@ -164,6 +183,7 @@ class Arrival:
             self._dock.accepted_octets += self._size
             envelope = self._envelope
             addresses = [recipient.address for recipient in envelope.recipients]
+            self._dock.note(Passed(self.id, self._arrived, self._size, envelope, reply, handover.host, handover.tls))
             try:
                 log.relayed(self.id, envelope.client.address, envelope.sender, addresses, self._size, str(reply))
             except Exception as error:  # noqa: BLE001 - the primary has it, whoever could not be told

@@ -15,6 +15,7 @@ from backupmx.admission.admission import Admission
 from backupmx.config import Smtp
 from backupmx.core import replies
 from backupmx.core.replies import Answer
+from backupmx.core.track import Passed
 from backupmx.edge.arrival import BUDGET, Dock
 from backupmx.edge.connection import Connection
 from backupmx.edge.guests import Guests, Requests
@@ -119,6 +120,10 @@ class Edge:
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._tell_metrics()
+
+    def take_noted(self) -> Sequence[Passed]:
+        """What primaries took in the session since this was asked last, for the track."""
+        return self._dock.take_noted()
 
     async def _until(self, true: Callable[[], bool], seconds: float) -> None:
         try:

@@ -7,7 +7,7 @@ What is learned is kept a moment and written together: it comes with every messa
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ MONTH_DAYS = 30
 WEEK_DAYS = 7
 WARMTH_S = 60.0
 """How long a count of a month is good for."""
+SOME, SOME_AMONG = 5, 100
 SECONDS_A_DAY = 86_400
 
 
@@ -85,6 +86,18 @@ class Knowledge:
         if found[0] is Belief.GONE:
             return Belief.GONE  # of this very spelling
         return next((each for each in found if each in (Belief.KNOWN, Belief.REFRESH)), found[0])
+
+    def knows(self, domain: str, local: str) -> bool:
+        """See `ports.Acquaintances`."""
+        if domain not in self._domains:
+            return False
+        return self.belief(domain, local) in (Belief.KNOWN, Belief.REFRESH) or self.listed(domain, local) is True
+
+    def some(self, domain: str) -> Sequence[str]:
+        """See `ports.Acquaintances`."""
+        page = self._roll.page(domain, "", SOME_AMONG)
+        known = [entry.local for entry in page if entry.listed or (entry.learned and entry.learned.word is belief.Word.KNOWN)]
+        return [local for local in known if local not in (EVERYBODY, EVERYONE)][:SOME] or ["postmaster"]
 
     def listed(self, domain: str, local: str) -> bool | None:
         """Whether a list has it; None when there is no list that could tell."""

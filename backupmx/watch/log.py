@@ -182,6 +182,16 @@ def primary_down(route: str, error: str) -> None:
     _log.warning("primary down", route=route, error=error)
 
 
+def primary_suspect(route: str, reply: str) -> None:
+    """A primary refuses mail that it used to accept: nothing more is given to it, and nothing is lost."""
+    _log.error("primary suspect", route=route, reply=reply)
+
+
+def primary_trusted(route: str) -> None:
+    """Such a primary accepts again what it used to, or an admin says so."""
+    _log.info("primary trusted", route=route)
+
+
 def primary_defers(route: str, reply: str) -> None:
     """A primary answers 4xx to everything: it is tried, but its word is not relied upon."""
     _log.warning("primary defers", route=route, reply=reply)
@@ -197,12 +207,32 @@ def route_kept(domain: str, error: str) -> None:
     _log.warning("route kept", domain=domain, error=error)
 
 
+def tls_given_up(host: str, why: str) -> None:
+    """A host offered TLS, and it came to nothing; its domain's policy lets mail go in plain text."""
+    _log.warning("tls given up", host=host, why=why)
+
+
+def tls_not_met(host: str, why: str) -> None:
+    """A host is not what an MTA-STS policy demands, and the policy says that it is on trial."""
+    _log.warning("tls policy not met", host=host, why=why)
+
+
+def sts_not_fetched(domain: str, why: str) -> None:
+    """A domain's MTA-STS policy cannot be fetched; a copy is in force for as long as it holds."""
+    _log.warning("mta-sts policy not fetched", domain=domain, why=why)
+
+
 def primary_up(route: str, after: timedelta | None) -> None:
     """A primary answers; `after` is how long it was down, if it was."""
     _log.info("primary up", route=route, after_s=round(after.total_seconds(), 3) if after is not None else None)
 
 
 # What admins do
+
+
+def admin_trusts(by: str, domain: str) -> None:
+    """An admin has a primary believed again that refused what it used to accept."""
+    _log.info("admin trusts", by=by, domain=domain)
 
 
 def admin_did(verb: str, by: str, ids: Sequence[str], why: str) -> None:

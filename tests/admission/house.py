@@ -35,6 +35,9 @@ class Away:
     def cut(self) -> None:
         pass
 
+    def doubt(self, domain: str) -> None:
+        pass
+
     async def verify(self, domain: str, locals_: Sequence[str]) -> Sequence[Reply] | None:
         return None
 

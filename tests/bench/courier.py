@@ -19,7 +19,9 @@ import uvloop
 from backupmx.config import Settings
 from backupmx.core import ids
 from backupmx.core.message import Client, Envelope, Recipient
+from backupmx.courier.board import Board
 from backupmx.courier.courier import Courier
+from backupmx.recipients.knowledge import Knowledge
 from backupmx.spool import layout
 from backupmx.spool.store import LmdbSpool
 from backupmx.watch import log
@@ -51,7 +53,8 @@ async def fill(spool: LmdbSpool, messages: int, size: int) -> None:
 
 async def drain(spool: LmdbSpool, settings: Settings) -> float:
     """Seconds until the spool is empty."""
-    courier = Courier(settings, spool, now)
+    knowledge = Knowledge(settings.domains, spool.roll, Board(tuple(settings.domains)), now, time.monotonic)
+    courier = Courier(settings, spool, now, knowledge)
     began = time.perf_counter()
     running = asyncio.create_task(courier.run())
     async with asyncio.timeout(PATIENCE_S):

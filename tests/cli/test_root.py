@@ -56,8 +56,8 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 def test_the_commands_of_this_version_are_there() -> None:
     """The contract's names to the letter."""
-    names = {"serve", "web", "demo", "check", "status", "reload", "queue", "spool", "user", "token", "mailq", "flush"}
-    assert names | {"recipients"} == set(Root.places)
+    names = {"serve", "web", "demo", "domain", "check", "status", "reload", "queue", "spool", "user", "token", "mailq", "flush"}
+    assert names | {"recipients", "track"} == set(Root.places)
     assert {"import", "list", "verify", "forget"} <= set(Recipients.places)
 
 

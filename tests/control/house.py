@@ -48,6 +48,7 @@ class House:
     split: int = 0
     problems: tuple[str, ...] = ()
     woken: int = 0
+    resumed: list[str] = field(default_factory=list)
     primary: Primary = UP
     logged: Sequence[Mapping[str, Any]] = ()
     loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +86,7 @@ class House:
                 "windows": WINDOWS,
                 "roll": self.roll,
                 "verify": self._verify,
+                "resume": self._resume,
             }
             | other
         )
@@ -142,6 +144,10 @@ class House:
 
     async def _verify(self, domain: str, local: str) -> Reply | None:
         return self.replies.get(f"{local}@{domain}", Reply(550, "5.1.1 no such user"))
+
+    def _resume(self, domain: str) -> bool:
+        self.resumed.append(domain)
+        return domain in WINDOWS
 
     def _wake(self) -> None:
         self.woken += 1

@@ -57,7 +57,8 @@ def test_of_a_primary_that_takes_everybody_everybody_is_known_for_a_week() -> No
 @given(learned, learned, clocks, clocks)
 def test_time_never_makes_a_no_of_anything_else(what: Learned | None, everybody: Learned | None, clock: int, later: int) -> None:
     """I9: what is told for good rests on a fresh no alone."""
-    before, after = (belief.of(what, everybody, max(clock, what.at if what else 0) + more, clock + more) for more in (0, later))
+    at, when = (max(clock, what.at), max(clock, what.when)) if what else (clock, clock)
+    before, after = (belief.of(what, everybody, at + more, when + more) for more in (0, later))
     if after is Belief.GONE:
         assert before is Belief.GONE
         assert what is not None

@@ -11,6 +11,7 @@ from backupmx.core.status import DomainView, Primary, PrimaryState, Status, comp
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 UP, UNKNOWN = Primary(PrimaryState.UP), Primary(PrimaryState.UNKNOWN)
+DOUBTFUL = Primary(PrimaryState.UP, NOW, "it refuses mail that it used to accept: 550 5.1.1 no")
 DOWN = Primary(PrimaryState.DOWN, NOW - timedelta(hours=3, minutes=12))
 
 
@@ -27,6 +28,11 @@ def status(total: dict[State, Count], **primaries: Primary) -> Status:
         (status({}, a=DOWN), "The primary of a.example has been down for 3 h 12 min; nothing waits"),
         (status({}, a=DOWN, b=DOWN), "The primaries of a.example and b.example have been down for 3 h 12 min;"),
         (status({}, a=DOWN, b=DOWN, c=DOWN, d=DOWN), "The primaries of 4 domains have been down for 3 h 12 min;"),
+        (status({}, a=DOUBTFUL, b=UP), "The server of a.example answers, but refuses mail that it used to accept; nothing waits"),
+        (
+            status({State.WAITING: Count(3, 2048, NOW)}, a=DOUBTFUL, b=DOUBTFUL),
+            "The servers of a.example and b.example answer, but refuse mail that they used to accept; 3 messages (2.0 KiB) are",
+        ),
         (
             status({State.WAITING: Count(1, 2048, NOW - timedelta(seconds=40))}, a=UP),
             "1 message (2.0 KiB) waits, the oldest for 40 s.",

@@ -16,6 +16,7 @@ from backupmx.courier.board import Board
 from backupmx.courier.courier import Courier
 from backupmx.courier.transaction import Patience
 from backupmx.ports import Spool
+from backupmx.recipients.knowledge import Knowledge
 from backupmx.spool.memory import MemorySpool
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -116,8 +117,16 @@ class House:
         self.spool = spool
         self.time = time
         self.board = Board(tuple(settings.domains))
+        self.knowledge = Knowledge(settings.domains, spool.roll, self.board, time.clock, time.seconds)
         self.courier = Courier(
-            settings, spool, time.clock, board=self.board, timer=time.timer, seconds=time.seconds, patience=patience
+            settings,
+            spool,
+            time.clock,
+            self.knowledge,
+            board=self.board,
+            timer=time.timer,
+            seconds=time.seconds,
+            patience=patience,
         )
 
     def said(self, id: MessageId, address: str = "user@example.com") -> str:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from backupmx.core.ids import MessageId
 from backupmx.core.message import State
 from backupmx.errors import MessageDamaged
 from backupmx.spool.memory import MemorySpool
-from tests.courier.house import START, house, put, settings, until
+from tests.courier.house import START, Time, house, put, settings, until
 from tests.courier.primary import ScriptedPrimary
 
 
@@ -89,3 +90,24 @@ async def test_a_held_message_stays() -> None:
             at.courier.wake()
             await until(lambda: list(at.spool.messages) == [held], "the other")
             assert len(primary.received) == 1
+
+
+async def test_what_nobody_looked_at_for_thirty_days_is_removed_and_told() -> None:
+    """With an entry in the log; what was set aside later stays, however long ago it came."""
+    async with ScriptedPrimary().on("RCPT", "550 5.1.1 nobody", having="gone") as primary:
+        spool, time = MemorySpool(), Time()
+        async with house(settings([f"127.0.0.1:{primary.port}"], retry_min="1s"), spool, time) as at:
+            first = [await put(spool, f"gone{number}@example.com") for number in range(250)]
+            at.courier.wake()
+            await until(lambda: all(spool.get(id).state() is State.QUARANTINED for id in first))
+        time.now += timedelta(days=13)
+        async with house(settings([f"127.0.0.1:{primary.port}"]), spool, time) as at:
+            late = await put(spool, "gone@example.com")
+            at.courier.wake()
+            await until(lambda: spool.get(late).state() is State.QUARANTINED)
+            assert len(spool.messages) == 251
+        time.now += timedelta(days=18)
+        with capture_logs() as logged:
+            async with house(settings([f"127.0.0.1:{primary.port}"]), spool, time):
+                await until(lambda: list(spool.messages) == [late])
+        assert sum(line.get("by") == "retention" for line in logged) == 250

@@ -115,7 +115,7 @@ async def test_a_message_that_was_removed_or_held_while_leased_is_not_sent() -> 
             at.courier.wake()
             await until(lambda: primary.verbs["DATA"] == 1)
             await until(lambda: at.spool.get(held).state() is State.LEASED)
-            await at.spool.remove([removed])
+            await at.spool.remove([removed], "admin", "", at.time.now)
             await at.spool.hold([held], "admin", "to look at", at.time.now)
             await at.time.advance(3)
             primary.gate.set()

@@ -170,6 +170,7 @@ async def house(
     smtp: Smtp | None = None,
     state: PrimaryState = PrimaryState.UP,
     surveyed: bool = True,
+    scheme: str = "",
     **keys: Any,
 ) -> AsyncIterator[House]:
     """A running edge in front of one primary of example.com, or of several domains' primaries; all of them are up.
@@ -177,7 +178,7 @@ async def house(
     It is known that none of them takes everybody, unless that is to be found out.
     """
     of_domain = primary if isinstance(primary, Mapping) else {DOMAIN: primary}
-    made = settings({name: [f"127.0.0.1:{each.port}"] for name, each in of_domain.items()}, **keys)
+    made = settings({name: [f"{scheme}127.0.0.1:{each.port}"] for name, each in of_domain.items()}, **keys)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     chosen = spool if spool is not None else MemorySpool()

@@ -1,0 +1,142 @@
+"""A primary that comes back wrong destroys nothing (I10): it answers, and refuses whom it had."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from structlog.testing import capture_logs
+
+from backupmx.core.message import State
+from backupmx.core.outcome import Reply
+from backupmx.core.status import PrimaryState
+from tests.courier.house import House, breathe, house, put, settings, until
+from tests.courier.primary import ScriptedPrimary
+
+NOBODY = "550 5.1.1 no such user"
+
+
+@asynccontextmanager
+async def after_an_outage(primary: ScriptedPrimary, *names: str, known: bool = True) -> AsyncIterator[House]:
+    """Messages wait, the primary has been away, and is about to be found again."""
+    async with house(settings([f"127.0.0.1:{primary.port}"], names or ("example.com",))) as at:
+        await until(lambda: at.primary() == "up")
+        await primary.stop()
+        at.courier.told("lost", "example.com")
+        await until(lambda: at.primary() == "down")
+        if known:
+            for name in names or ("example.com",):
+                at.knowledge.learn(name, "user", Reply(250, "2.1.5 ok"))
+                at.knowledge.learn(name, "ann", Reply(250, "2.1.5 ok"))
+            await at.knowledge.write()
+        yield at
+
+
+async def back(primary: ScriptedPrimary, at: House) -> None:
+    await primary.start()
+    await at.time.advance(31)
+
+
+def quarantined(at: House) -> int:
+    return sum(message.state() is State.QUARANTINED for message in at.spool.messages.values())
+
+
+async def test_a_primary_that_lost_its_users_gets_nothing_more_and_nothing_is_lost() -> None:
+    """The drain stops at the canary; everything waits; the admin is told in its own words."""
+    async with ScriptedPrimary().on("RCPT", NOBODY) as primary, after_an_outage(primary) as at:
+        for _ in range(50):
+            await put(at.spool)
+        with capture_logs() as logged:
+            await back(primary, at)
+            await until(lambda: at.board.state("example.com") is PrimaryState.DOWN and at.primary() == "up")
+        assert [line["reply"] for line in logged if line["event"] == "primary suspect"] == [NOBODY]
+        rcpts = primary.verbs["RCPT"]
+        assert rcpts <= 1 + 2  # one canary, and two who are known
+        await breathe()
+        at.courier.wake()
+        await breathe()
+        assert quarantined(at) == 0
+        assert len(at.spool.messages) == 50
+        assert primary.verbs["RCPT"] == rcpts
+        assert "refuses" in str(at.courier.views()["example.com"].primary.last_error)
+
+
+async def test_it_goes_on_by_itself_once_the_primary_has_its_users_again() -> None:
+    """A callout that succeeds is enough."""
+    async with ScriptedPrimary().on("RCPT", NOBODY) as primary, after_an_outage(primary) as at:
+        for _ in range(5):
+            await put(at.spool)
+        await back(primary, at)
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN and at.primary() == "up")
+        primary.forget()
+        await at.time.advance(31)
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        await at.time.advance(301)
+        await until(at.empty)
+        assert len(primary.received) == 5
+
+
+async def test_an_admin_can_have_it_believed() -> None:
+    """`domain resume`: then its refusals are what they say."""
+    async with ScriptedPrimary().on("RCPT", NOBODY) as primary, after_an_outage(primary) as at:
+        await put(at.spool)
+        await back(primary, at)
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN and at.primary() == "up")
+        assert at.courier.resume("example.com")
+        assert not at.courier.resume("elsewhere.test")
+        await at.time.advance(301)
+        await until(lambda: quarantined(at) == 1)
+
+
+async def test_one_who_left_meanwhile_does_not_stop_the_drain() -> None:
+    """The primary vouches for another one whom it had."""
+    async with ScriptedPrimary().on("RCPT", NOBODY, having="<user@") as primary, after_an_outage(primary) as at:
+        await put(at.spool)
+        others = [await put(at.spool, "ann@example.com") for _ in range(5)]
+        await back(primary, at)
+        await until(lambda: quarantined(at) == 1 and not any(map(at.spool.get, others)))
+        assert at.board.state("example.com") is PrimaryState.UP
+
+
+async def test_a_primary_that_refuses_all_content_is_doubtful_too() -> None:
+    """Whoever nobody knows; more than three of the first ten."""
+    async with ScriptedPrimary().on("DOT", "554 5.7.1 no") as primary, after_an_outage(primary, known=False) as at:
+        primary.on("RCPT", "450 4.2.0 busy", having="postmaster")
+        for _ in range(20):
+            await put(at.spool)
+        await back(primary, at)
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN and at.primary() == "up")
+        assert quarantined(at) == 0
+        assert len(at.spool.messages) == 20
+
+
+async def test_each_domain_has_its_canary() -> None:
+    """One message of each is on its way at first."""
+    names = ("example.com", "example.org", "example.net")
+    async with ScriptedPrimary() as primary, after_an_outage(primary, *names) as at:
+        primary.gate.clear()
+        for name in names:
+            for _ in range(10):
+                await put(at.spool, f"user@{name}")
+        await back(primary, at)
+        await until(lambda: primary.verbs["DATA"] == 1)
+        await breathe()
+        leased = [message for message in at.spool.messages.values() if message.state() is State.LEASED]
+        assert len(leased) == 3
+        assert len({message.domains() for message in leased}) == 3
+        primary.gate.set()
+        await until(at.empty)
+        assert len(primary.received) == 30
+
+
+async def test_what_senders_hear_makes_it_doubtful_as_well() -> None:
+    """A worker heard it refuse somebody whom it had: it is asked for others, and held back if it has none of them."""
+    async with ScriptedPrimary() as primary, after_an_outage(primary) as at:
+        await back(primary, at)
+        await until(lambda: at.board.state("example.com") is PrimaryState.UP)
+        at.courier.told("doubtful", "example.com")
+        await until(lambda: primary.verbs["RCPT"] >= 1)
+        await breathe()
+        assert at.board.state("example.com") is PrimaryState.UP
+        primary.on("RCPT", NOBODY)
+        at.courier.told("doubtful", "example.com")
+        await until(lambda: at.board.state("example.com") is PrimaryState.DOWN)
+        assert at.primary() == "up"
