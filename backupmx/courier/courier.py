@@ -7,6 +7,7 @@ Does not know: how a lane does its work.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,8 @@ CLOCK_MINUTES = 1
 KEEP_MINUTES = 10
 """Few writes: a card lives for years."""
 PATIENCE = Patience()
+PROBE_S = 15.0
+"""For each step of a probe."""
 
 
 Chore = Callable[[], Awaitable[None]]
@@ -72,8 +75,9 @@ class Courier:
         self._ledger = Ledger(settings, spool, clock, timer, learn)
         domains = tuple(settings.domains)
         self._clocks = Clocks(domains, spool.roll, board or Board(domains), seconds)
-        dialler = Dialler(settings.hostname, patience)
-        self._office = Office(settings.delivery, self._ledger, dialler, clock, timer, self._changed, acquaintances)
+        short = replace(patience, connect=min(patience.connect, PROBE_S), command=min(patience.command, PROBE_S))
+        dialler, prober = Dialler(settings.hostname, patience), Dialler(settings.hostname, short)
+        self._office = Office(settings.delivery, self._ledger, dialler, prober, clock, timer, self._changed, acquaintances)
         self._lanes: dict[str, Lane] = {}
         """By their routes' keys: domains with the same primary, on the same terms, share its health and its one probe."""
         self._lane_of: dict[str, Lane] = {}
@@ -234,7 +238,10 @@ class Courier:
         if old is not lane:
             if old is not None:
                 self._leave(domain, old)
-            self._nowhere.pop(domain, None)
+            if self._nowhere.pop(domain, None) is not None:
+                lane.returned()  # its records were lost: an outage like any other
+            if old is not None and old.health.suspect is not None:
+                lane.health.doubted(old.health.suspect)  # another way to it makes it no better
             self._lane_of[domain] = lane
             lane.domains.append(domain)
             self._changed(lane)

@@ -43,6 +43,8 @@ class Office:
     delivery: Delivery
     ledger: Ledger
     dialler: Dialler
+    prober: Dialler
+    """Less patient: whether a primary works is seen within seconds."""
     clock: Clock
     timer: Timer
     changed: Callable[["Lane"], None]
@@ -62,7 +64,7 @@ class Lane:
         post = Post(
             name,
             self.health,
-            office.dialler,
+            office.prober,
             office.acquaintances,
             self.domains,
             lambda: self.addresses,
@@ -269,6 +271,10 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - whoever hears it next says so again
             log.trouble(f"lane {self.name}", error)
 
+    def returned(self) -> None:
+        """A domain was without a primary for a while."""
+        self._sentry.guard.returned()
+
     def resume(self) -> None:
         """It is to be believed again, whatever it said."""
         self._sentry.trust()
@@ -284,7 +290,7 @@ class Lane:
         answers = self.health.answers
         self.health.probing(self._office.clock())
         try:
-            found = await self._office.dialler.dial(self.addresses)
+            found = await self._office.prober.dial(self.addresses)
             if isinstance(found, Connection):
                 self._answered(delivered=False)
                 if self.health.deferring:

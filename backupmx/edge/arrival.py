@@ -182,10 +182,11 @@ class Arrival:
             self._dock.relayed += 1
             self._dock.accepted_octets += self._size
             envelope = self._envelope
-            addresses = [recipient.address for recipient in envelope.recipients]
             self._dock.note(Passed(self.id, self._arrived, self._size, envelope, reply, handover.host, handover.tls))
             try:
-                log.relayed(self.id, envelope.client.address, envelope.sender, addresses, self._size, str(reply))
+                addresses = [recipient.address for recipient in envelope.recipients]
+                route = (handover.host, handover.tls, str(reply))
+                log.relayed(self.id, envelope.client.address, envelope.sender, addresses, self._size, *route)
             except Exception as error:  # noqa: BLE001 - the primary has it, whoever could not be told
                 log.trouble("relayed", error)
         return answer

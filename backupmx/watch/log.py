@@ -133,9 +133,12 @@ def accepted(id: str, client: str, helo: str, sender: str, recipients: Sequence[
     _log.info("accepted", id=id, client=client, helo=helo, sender=sender, to=to, size=size, tls=tls)
 
 
-def relayed(id: str, client: str, sender: str, recipients: Sequence[str], size: int, reply: str) -> None:
+def relayed(
+    id: str, client: str, sender: str, recipients: Sequence[str], size: int, host: str, tls: str | None, reply: str
+) -> None:
     """The primary took a message while its client was still there."""
-    _log.info("relayed", id=id, client=client, sender=sender, to=_shortened(recipients), size=size, reply=reply)
+    to = _shortened(recipients)
+    _log.info("relayed", id=id, client=client, sender=sender, to=to, size=size, host=host, tls=tls, reply=reply)
 
 
 def refused(client: str, reason: str, reply: str, detail: str = "") -> None:

@@ -14,6 +14,7 @@ from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.courier.board import Board
 from backupmx.courier.courier import Courier
+from backupmx.courier.routes import Routes
 from backupmx.courier.transaction import Patience
 from backupmx.ports import Spool
 from backupmx.recipients.knowledge import Knowledge
@@ -113,7 +114,7 @@ async def put(
 class House:
     """What a test works with."""
 
-    def __init__(self, spool: Any, settings: Settings, time: Time, patience: Patience) -> None:
+    def __init__(self, spool: Any, settings: Settings, time: Time, patience: Patience, routes: Routes | None = None) -> None:
         self.spool = spool
         self.time = time
         self.board = Board(tuple(settings.domains))
@@ -127,6 +128,7 @@ class House:
             timer=time.timer,
             seconds=time.seconds,
             patience=patience,
+            routes=routes,
         )
 
     def said(self, id: MessageId, address: str = "user@example.com") -> str:
@@ -143,10 +145,14 @@ class House:
 
 @asynccontextmanager
 async def house(
-    settings: Settings, spool: Spool | None = None, time: Time | None = None, patience: Patience = HASTE
+    settings: Settings,
+    spool: Spool | None = None,
+    time: Time | None = None,
+    patience: Patience = HASTE,
+    routes: Routes | None = None,
 ) -> AsyncIterator[House]:
     """A running courier, stopped at the end."""
-    made = House(spool or MemorySpool(), settings, time or Time(), patience)
+    made = House(spool or MemorySpool(), settings, time or Time(), patience, routes)
     running = asyncio.create_task(made.courier.run())
     try:
         yield made

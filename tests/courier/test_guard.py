@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 
 from structlog.testing import capture_logs
 
+from backupmx.config import Settings
 from backupmx.core.message import State
 from backupmx.core.outcome import Reply
 from backupmx.core.status import PrimaryState
+from backupmx.courier.resolver import Resolver
+from backupmx.courier.routes import Nowhere, Route, Routes
 from tests.courier.house import House, breathe, house, put, settings, until
 from tests.courier.primary import ScriptedPrimary
 
@@ -140,3 +143,36 @@ async def test_what_senders_hear_makes_it_doubtful_as_well() -> None:
         at.courier.told("doubtful", "example.com")
         await until(lambda: at.board.state("example.com") is PrimaryState.DOWN)
         assert at.primary() == "up"
+
+
+class Moving(Routes):
+    """Leads where a test wants it to."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, Resolver([]))
+        self.now: Routes = Routes(settings, Resolver([]))
+
+    async def find(self, domain: str) -> Route | Nowhere:
+        return await self.now.find(domain)
+
+
+async def test_another_way_to_a_doubtful_primary_makes_it_no_better() -> None:
+    """Its host got another name or port: what is known of it is known still."""
+    async with ScriptedPrimary() as old, ScriptedPrimary().on("RCPT", NOBODY) as new:
+        here, there = settings([f"127.0.0.1:{old.port}"]), settings([f"127.0.0.1:{new.port}"])
+        routes = Moving(here)
+        async with house(here, routes=routes) as at:
+            await until(lambda: at.primary() == "up")
+            old.on("RCPT", NOBODY)
+            at.courier.told("doubtful", "example.com")
+            await until(lambda: at.board.state("example.com") is PrimaryState.DOWN)
+            routes.now = Routes(there, Resolver([]))
+            await put(at.spool)
+            await at.time.advance(3601)
+            await until(lambda: new.verbs["QUIT"])
+            await breathe()
+            at.courier.wake()
+            await breathe()
+            assert at.primary() == "up"
+            assert at.board.state("example.com") is PrimaryState.DOWN
+            assert quarantined(at) == 0
