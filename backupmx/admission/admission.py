@@ -114,8 +114,8 @@ class Admission:
 
     def pause(self, client: str) -> float:
         """How many seconds an answer about a recipient is delayed: all of them alike."""
-        return self._harvest.pause(client, self._clock().timestamp())
+        return self._harvest.pause(client, self._clock().timestamp()) if self._harvest.watches else 0.0
 
     def shut(self, client: str) -> bool:
         """Whether a client that named too many of those is told nothing more."""
-        return self._harvest.shut(client, self._clock().timestamp())
+        return self._harvest.watches and self._harvest.shut(client, self._clock().timestamp())

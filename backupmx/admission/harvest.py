@@ -22,6 +22,11 @@ class Harvest:
     def __init__(self) -> None:
         self._clients: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is any such client: mostly there is none, and no clock is read."""
+        return bool(self._clients)
+
     def note(self, address: str, now: float) -> None:
         """This client named somebody who does not exist; `now` in seconds."""
         count = self._count(address, now)
@@ -33,11 +38,11 @@ class Harvest:
 
     def pause(self, address: str, now: float) -> float:
         """How many seconds its answers are delayed."""
-        return SLOW_S if self._clients and self._count(address, now) > FEW else 0.0
+        return SLOW_S if self._count(address, now) > FEW else 0.0
 
     def shut(self, address: str, now: float) -> bool:
         """Whether it is told nothing at all."""
-        return bool(self._clients) and self._count(address, now) > MANY
+        return self._count(address, now) > MANY
 
     def _count(self, address: str, now: float) -> int:
         count, since = self._clients.get(address, (0, now))

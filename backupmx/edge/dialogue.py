@@ -29,6 +29,7 @@ class Dialogue:
     __slots__ = (
         "_address",
         "_awaited",
+        "_client",
         "_helo",
         "_refusals",
         "_terms",
@@ -47,6 +48,7 @@ class Dialogue:
         self._trusted = trusted
         """Whether XCLIENT is believed."""
         self._helo: tuple[str, bool] | None = None
+        self._client: Client | None = None
         self._transaction = Transaction(terms)
         self._refusals = 0
         self._awaited: tuple[Asking, bytes] | None = None
@@ -65,19 +67,22 @@ class Dialogue:
 
     def introduce(self, helo: tuple[str, bool] | None) -> None:
         """XCLIENT told what the client had called itself."""
-        self._helo = helo
+        self._helo, self._client = helo, None
 
     def envelope(self) -> Envelope:
         """The finished transaction; reset follows."""
-        assert self._helo is not None
-        return self._transaction.envelope(self._client(self._helo))
+        return self._transaction.envelope(self._who())
 
     def handover(self) -> Handover | None:
         """The primary that takes the content at once, if one does."""
         return self._transaction.handover()
 
-    def _client(self, helo: tuple[str, bool]) -> Client:
-        return Client(self._address, *helo, self._tls)
+    def _who(self) -> Client:
+        """Made once: every recipient and every message is of the same client."""
+        assert self._helo is not None
+        if self._client is None:
+            self._client = Client(self._address, *self._helo, self._tls)
+        return self._client
 
     @property
     def pipelining(self) -> bool:
@@ -151,7 +156,7 @@ class Dialogue:
         if not name or " " in name:
             return False
         self.reset()
-        self._helo = (name, esmtp)
+        self._helo, self._client = (name, esmtp), None
         return True
 
     def _plain_helo(self, rest: bytes) -> tuple[bytes, Turn | None]:
@@ -168,7 +173,7 @@ class Dialogue:
     def _rcpt(self, rest: bytes) -> tuple[bytes, Turn | None]:
         if self._helo is None:
             return self._no(replies.HELLO_FIRST), None
-        answer = self._transaction.rcpt(rest, esmtp=self._helo[1], client=self._client(self._helo))
+        answer = self._transaction.rcpt(rest, esmtp=self._helo[1], client=self._who())
         if isinstance(answer, Answer):
             return self._say(answer, rest), None
         self._awaited = (answer, rest)

@@ -7,9 +7,11 @@ Does not know: when they happen. Untrusted text is escaped by the renderer, so t
 import logging
 import re
 import sys
+import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
 
 import structlog
 
@@ -23,15 +25,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("backupmx")
 def set_up(form: Format, process: str) -> None:
     """Choose the form of the lines and the name that this process goes by; once in each process, after the fork."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s", force=True)
-    render: Any = structlog.processors.JSONRenderer()
-    if form == "text":
-        render = _logfmt
     _processors[:] = [
-        _of(process),
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(),
-        render,
+        *(_for_people(process) if form == "text" else _for_programs(process)),
     ]
     structlog.configure(
         processors=_processors,
@@ -41,21 +37,31 @@ def set_up(form: Format, process: str) -> None:
     )
 
 
-def _of(process: str) -> structlog.typing.Processor:
-    """Each line tells which process says it; context variables, which tasks inherit, would cost more than the line."""
-
+def _for_programs(process: str) -> Sequence[structlog.typing.Processor]:
     def named(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["process"] = process
         return event
 
-    return named
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return named, structlog.processors.add_log_level, stamp, structlog.processors.JSONRenderer()
 
 
-def _logfmt(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
-    """As structlog's own renderer writes it, at a third of its cost: it checks each key, and ours are written in this file."""
-    parts = [f"level={event.pop('level')} event={_shown(event.pop('event'))}"]
-    parts += [f"{key}={_shown(value)}" for key, value in event.items()]
-    return " ".join(parts)
+def _for_people(process: str) -> Sequence[structlog.typing.Processor]:
+    """As structlog's own processors write it, in one step and at a third of their cost: a line comes with each message."""
+    last = f"process={_shown(process)} timestamp="
+
+    def line(_logger: object, method: str, event: structlog.typing.EventDict) -> str:
+        parts = [f"level={method} event={_shown(event.pop('event'))}"]
+        parts += [f"{key}={_shown(value)}" for key, value in event.items()]
+        now = time.time()
+        return f"{' '.join(parts)} {last}{_second(int(now))}.{int(now % 1 * 1e6):06}Z"
+
+    return (line,)
+
+
+@lru_cache(maxsize=2)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _shown(value: object) -> str:
