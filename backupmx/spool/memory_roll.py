@@ -6,7 +6,7 @@ Does not know: disks.
 
 from collections.abc import Mapping, Sequence
 
-from backupmx.core.belief import Learned, Word
+from backupmx.core.belief import EVERYBODY, Learned, Word
 from backupmx.core.roll import Adopted, Entry, Lists
 
 
@@ -35,7 +35,8 @@ class MemoryRoll:
 
     def known(self, domain: str) -> int:
         """See `ports.Roll`."""
-        return sum(1 for (name, _), what in self.learned.items() if name == domain and what.word is Word.KNOWN)
+        known = (key for key, what in self.learned.items() if what.word is Word.KNOWN)
+        return sum(name == domain and local != EVERYBODY for name, local in known)
 
     async def sweep(self, domain: str, word: Word, before: int) -> int:
         """See `ports.Roll`."""

@@ -13,7 +13,7 @@ from itertools import islice
 import lmdb
 import msgspec
 
-from backupmx.core.belief import Learned, Word
+from backupmx.core.belief import EVERYBODY, Learned, Word
 from backupmx.core.roll import Adopted, Entry, Lists
 from backupmx.spool.transaction import Tables, Transaction
 from backupmx.spool.writer import Writer
@@ -53,12 +53,13 @@ class LmdbRoll:
 
     async def learn(self, domain: str, learned: Mapping[str, Learned | None]) -> None:
         """See `ports.Roll`."""
-        news = [(key, what) for local, what in learned.items() if len(key := _key(domain, local)) <= LONGEST_KEY]
+        news = [(local, key, what) for local, what in learned.items() if len(key := _key(domain, local)) <= LONGEST_KEY]
 
         def command(work: Transaction) -> None:
-            for key, what in news:
+            for local, key, what in news:
                 raw = work.txn.get(key, db=work.tables.recipient)
-                _count_known(work, domain, _known(what) - (_known(_learned(raw)) if raw else 0))
+                if local != EVERYBODY:
+                    _count_known(work, domain, _known(what) - (_known(_learned(raw)) if raw else 0))
                 if what is None:
                     work.txn.delete(key, db=work.tables.recipient)
                 else:
@@ -91,7 +92,7 @@ class LmdbRoll:
                 for local in found:
                     work.txn.delete(_key(domain, local), db=work.tables.recipient)
                 if word is Word.KNOWN:
-                    _count_known(work, domain, -len(found))
+                    _count_known(work, domain, -len([local for local in found if local != EVERYBODY]))
                 return len(found), last
 
             number, last = await self._writer.do(command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backupmx.core.belief import Learned, Word
+from backupmx.core.belief import EVERYBODY, Learned, Word
 from backupmx.core.roll import MOST_LOST, Adopted, Entry
 from backupmx.ports import Roll
 from backupmx.spool import layout
@@ -51,8 +51,10 @@ async def test_the_known_are_counted(roll: Roll) -> None:
     await roll.learn(OURS, {"ann": Learned(Word.KNOWN, 8), "cyd": Learned(Word.GONE, 8), "bob": Learned(Word.KNOWN, 8)})
     assert roll.known(OURS) == 2
     assert roll.known(OTHER) == 0
-    await roll.learn(OURS, {"ann": None})
-    assert roll.known(OURS) == 1
+    await roll.learn(OURS, {"ann": None, EVERYBODY: Learned(Word.KNOWN, 8)})
+    assert roll.known(OURS) == 1  # a note about everybody is nobody's
+    assert await roll.sweep(OURS, Word.KNOWN, 9) == 2
+    assert roll.known(OURS) == 0
 
 
 async def test_an_address_that_no_key_can_hold_is_unknown(roll: Roll) -> None:
