@@ -21,10 +21,11 @@ from typing import Any
 import uvloop
 from msgspec.structs import replace
 
-from backupmx import __version__, allocator
+from backupmx import __version__, allocator, bell
 from backupmx.admission.admission import Admission
 from backupmx.admission.returns import Returns
 from backupmx.app import ask_for_reload
+from backupmx.bell import Bell
 from backupmx.config import Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.metrics import exposition
@@ -54,10 +55,6 @@ GRACE = timedelta(seconds=30)
 """How long sessions in the middle of data may take after SIGTERM."""
 COLLECT = (20_000, 20, 20)
 """The collector's thresholds: with the default ones it ran at every seventh message."""
-BELL_S = 0.02
-"""New mail is told to the courier at most this often: a signal for each message would cost more than the message."""
-
-ETRN = "etrn"
 LEARN_S = 1.0
 """How often what was learned of recipients is written down."""
 TRACK_S = 1.0
@@ -100,41 +97,6 @@ class Shared:
         return cls(workers, Tally.make(workers), Board(tuple(settings.domains)), Returns())
 
 
-class Bell:
-    """Tells the courier that something changed, not more often than it wants to hear it.
-
-    A line each: empty for new mail, else a word and the domain that it is about.
-    """
-
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
-        self._pending = False
-
-    def ring(self) -> None:
-        """Cheap: called for each message."""
-        if not self._pending:
-            self._pending = True
-            asyncio.get_running_loop().call_later(BELL_S, self._write)
-
-    def ask(self, domain: str) -> None:
-        """A primary wants what waits for this domain."""
-        self.tell(ETRN, domain)
-
-    def tell(self, what: str, domain: str) -> None:
-        """Something was learned about a primary."""
-        self._say(f"{what} {domain}")
-
-    def _write(self) -> None:
-        self._pending = False
-        self._say("")
-
-    def _say(self, line: str) -> None:
-        try:
-            os.write(self._pipe, f"{line}\n".encode("ascii"))
-        except BlockingIOError:
-            pass  # the pipe is full of rings: it will be heard
-
-
 def edge(
     settings: Settings,
     log_format: log.Format,
@@ -142,20 +104,20 @@ def edge(
     sockets: list[socket],
     shared: Shared,
     tls: Certificate,
-    bell: int,
+    pipe: int,
     post: Post,
 ) -> int:
     """One edge worker, until SIGTERM."""
     log.set_up(log_format, f"edge{number}")
-    return _run(_edge(settings, number, sockets, shared, tls, bell, post), post)
+    return _run(_edge(settings, number, sockets, shared, tls, pipe, post), post)
 
 
 async def _edge(
-    settings: Settings, number: int, sockets: list[socket], shared: Shared, tls: Certificate, bell: int, post: Post
+    settings: Settings, number: int, sockets: list[socket], shared: Shared, tls: Certificate, pipe: int, post: Post
 ) -> int:
     spool = _spool(settings, f"edge{number}")
     spool.sweep(f"edge{number}")
-    ring = Bell(bell)
+    ring = Bell(pipe)
     knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
     relay = Relay(
         Routes(settings, Resolver(settings.dns.nameservers)),
@@ -239,13 +201,13 @@ async def _renew(tls: Certificate) -> None:
             log.certificate_kept(error.problems)
 
 
-def courier(settings: Settings, log_format: log.Format, path: Path, shared: Shared, bell: int, post: Post) -> int:
+def courier(settings: Settings, log_format: log.Format, path: Path, shared: Shared, pipe: int, post: Post) -> int:
     """The courier and the control socket, until SIGTERM."""
     log.set_up(log_format, "courier")
-    return _run(_courier(settings, path, shared, bell, post), post)
+    return _run(_courier(settings, path, shared, pipe, post), post)
 
 
-async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, post: Post) -> int:
+async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, post: Post) -> int:
     spool = _spool(settings, "courier")
     knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
     upkeep = Upkeep(settings.domains, spool.roll, shared.board, now)
@@ -302,7 +264,7 @@ async def _courier(settings: Settings, path: Path, shared: Shared, bell: int, po
         resume=carrier.resume,
     )
     loop = asyncio.get_running_loop()
-    loop.add_reader(bell, lambda: _heard(bell, carrier))
+    loop.add_reader(pipe, lambda: _heard(pipe, carrier))
     await server.start()
     running = asyncio.create_task(carrier.run())
     # a courier that ends unasked takes the process along: the supervisor starts it anew
@@ -324,18 +286,15 @@ def _spool(settings: Settings, owner: str) -> LmdbSpool:
     return LmdbSpool(settings.spool, owner=owner, reserve=int(settings.reserve), on_commit=metrics.COMMIT_SECONDS.observe)
 
 
-def _heard(bell: int, carrier: Courier) -> None:
-    try:
-        # a line that is cut in two is no word about a domain, and an alarm all the same
-        lines = os.read(bell, 4096).decode("ascii").split("\n")
-    except BlockingIOError:
+def _heard(pipe: int, carrier: Courier) -> None:
+    said = bell.heard(pipe)
+    if said is None:
         return
     carrier.wake()
-    for line in dict.fromkeys(lines):
-        what, _, domain = line.partition(" ")
-        if what == ETRN:
+    for what, domain in said:
+        if what == bell.ETRN:
             carrier.asked(domain)
-        elif domain:
+        else:
             carrier.told(what, domain)
 
 

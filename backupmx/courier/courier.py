@@ -7,6 +7,7 @@ Does not know: how a lane does its work.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,8 +124,13 @@ class Courier:
             self._stopped.set()
 
     def _add(self, chores: AsyncIOScheduler, chore: Chore, minutes: int) -> None:
+        async def unless_we_stop() -> None:
+            # the scheduler's shutdown cancels what runs, and would tell of it as of a fault
+            with suppress(asyncio.CancelledError):
+                await chore()
+
         chores.add_job(
-            chore,
+            unless_we_stop,
             IntervalTrigger(minutes=minutes, timezone=UTC),
             next_run_time=datetime.now(UTC),
             coalesce=True,
