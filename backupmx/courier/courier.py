@@ -181,13 +181,13 @@ class Courier:
         elif what == "deferring":
             lane.defers("4xx to everything")
         elif what == "doubtful":
-            self._aside(lane.doubt())
+            self._aside(lane.examine(domain))
 
     def resume(self, domain: str) -> bool:
         """An admin says that a domain's primary is to be believed; False when there is none."""
         lane = self._lane_of.get(domain)
         if lane is not None:
-            lane.resume()
+            lane.resume(domain)
         return lane is not None
 
     async def _hurry(self, domain: str, lane: Lane) -> None:
@@ -242,22 +242,18 @@ class Courier:
         lane.addresses = route.addresses
         old = self._lane_of.get(domain)
         if old is not lane:
+            away = self._nowhere.pop(domain, None) is not None
+            lane.take_over(domain, old, away=away)
             if old is not None:
                 self._leave(domain, old)
-            if self._nowhere.pop(domain, None) is not None:
-                lane.returned()  # its records were lost: an outage like any other
-            if old is not None and old.health.suspect is not None:
-                lane.health.doubted(old.health.suspect)  # another way to it makes it no better
             self._lane_of[domain] = lane
-            lane.domains.append(domain)
             self._changed(lane)
-            lane.ring()
 
     def _changed(self, lane: Lane) -> None:
         self._clocks.change(dict.fromkeys(lane.domains, lane.health.accepting))
 
     def _leave(self, domain: str, lane: Lane) -> None:
-        lane.domains.remove(domain)
+        lane.leave(domain)
         if not lane.domains:
             lane.stop()
             self._lanes = {key: other for key, other in self._lanes.items() if other is not lane}

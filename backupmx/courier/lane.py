@@ -141,8 +141,9 @@ class Lane:
     async def _fill(self) -> None:
         """Lease what is due, in equal parts for the domains, unless enough is leased already."""
         window = min(MOST_LEASES, self._ramp.limit * LEASES_PER_CONNECTION)
-        if self._sentry.guard.on_trial:
-            window = min(window, self._sentry.guard.canaries * len(self.domains))
+        canaries = {domain: self._sentry.canaries(domain) for domain in self.domains}
+        if any(canaries.values()):
+            window = min(window, sum(number or LEASES_PER_CONNECTION for number in canaries.values()))
         self._low = window // 2
         if len(self._queue) > self._low:
             return
@@ -151,7 +152,8 @@ class Lane:
         domains = tuple(self.domains)
         for number, domain in enumerate(domains):
             share = (window - len(self._queue)) // (len(domains) - number)
-            self._queue.extend(await self._office.ledger.lease(domain, max(1, share)))
+            share = min(max(1, share), canaries[domain] or window)
+            self._queue.extend(await self._office.ledger.lease(domain, share))
 
     async def _give_back(self) -> None:
         """The route is down: what is leased and was not tried is due again, in its order, and nothing is held against it."""
@@ -263,21 +265,35 @@ class Lane:
         """Whether mail may leave."""
         return self.health.up and not self.health.suspect
 
-    async def doubt(self) -> None:
+    async def examine(self, domain: str) -> None:
         """Somebody heard it refuse a recipient whom it had."""
         try:
             if self._open:
-                await self._sentry.examine("550 refuses recipients whom it had, as senders are told")
+                await self._sentry.examine(domain, "550 refuses recipients whom it had, as senders are told")
         except Exception as error:  # noqa: BLE001 - whoever hears it next says so again
             log.trouble(f"lane {self.name}", error)
 
-    def returned(self) -> None:
-        """A domain was without a primary for a while."""
-        self._sentry.guard.returned()
+    def take_over(self, domain: str, old: "Lane | None", *, away: bool) -> None:
+        """A domain comes to this route, from another one or from none: what was doubtful of it is so still."""
+        self.domains.append(domain)
+        if away:
+            self._sentry.returned(domain)  # its records were lost: an outage like any other
+        if old is not None and old.health.suspect is not None and old.doubts(domain):
+            self._sentry.doubt(domain, old.health.suspect)
+        self.ring()
 
-    def resume(self) -> None:
-        """It is to be believed again, whatever it said."""
-        self._sentry.trust()
+    def doubts(self, domain: str) -> bool:
+        """Whether the primary has still to vouch for this domain."""
+        return self._sentry.doubts(domain)
+
+    def leave(self, domain: str) -> None:
+        """A domain goes another way."""
+        self.domains.remove(domain)
+        self.resume(domain)
+
+    def resume(self, domain: str) -> None:
+        """What the primary says of a domain is to be believed again, whatever it said."""
+        self._sentry.trust(domain)
         self.ring()
 
     # Health
@@ -295,8 +311,8 @@ class Lane:
                 self._answered(delivered=False)
                 if self.health.deferring:
                     await self._ask_again(found)
-                if self.health.suspect and await self._sentry.vouched(found):
-                    self.resume()
+                if self.health.suspect:
+                    await self._sentry.hear(found)
                 await found.quit()
             elif self.health.answers == answers:
                 self._down(str(found))
@@ -319,7 +335,7 @@ class Lane:
             self._ramp.reset()
             was_down = before.state is PrimaryState.DOWN and before.since
             if was_down:
-                self._sentry.guard.returned()
+                self._sentry.returned()
             log.primary_up(self.name, now - before.since if was_down and before.since else None)
             self._put_off = 0
             self._office.changed(self)

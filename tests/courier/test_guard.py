@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from structlog.testing import capture_logs
 
@@ -176,3 +177,47 @@ async def test_another_way_to_a_doubtful_primary_makes_it_no_better() -> None:
             assert at.primary() == "up"
             assert at.board.state("example.com") is PrimaryState.DOWN
             assert quarantined(at) == 0
+
+
+async def test_who_vouches_for_one_domain_does_not_vouch_for_another() -> None:
+    """A primary of two domains that has lost the users of one: none of theirs is quarantined."""
+    names = ("example.com", "example.org")
+    async with ScriptedPrimary().on("RCPT", NOBODY, having="@example.org") as primary, after_an_outage(primary, *names) as at:
+        lost = [await put(at.spool, "user@example.org") for _ in range(5)]
+        for _ in range(5):
+            await put(at.spool, "user@example.com")
+        await back(primary, at)
+        await until(lambda: at.board.state("example.org") is PrimaryState.DOWN and at.primary() == "up")
+        assert quarantined(at) == 0
+        at.courier.resume("example.com")  # of the other one nothing is believed for that
+        await breathe()
+        assert at.board.state("example.org") is PrimaryState.DOWN
+        primary.forget()
+        await at.time.advance(31)
+        await until(lambda: at.board.state("example.org") is PrimaryState.UP)
+        await at.time.advance(301)
+        await until(lambda: not any(map(at.spool.get, lost)))
+        assert len(primary.received) == 10
+
+
+async def test_a_fault_of_ours_in_the_doubt_costs_no_delivery_and_no_message() -> None:
+    """I9: what was delivered is settled, what was refused waits."""
+    async with ScriptedPrimary().on("RCPT", NOBODY, having="ann@") as primary, after_an_outage(primary) as at:
+
+        class Broken:
+            def knows(self, domain: str, local: str) -> bool:
+                raise RuntimeError("a bug")
+
+            def some(self, domain: str) -> tuple[str, ...]:
+                raise RuntimeError("a bug")
+
+        lane = at.courier._lane_of["example.com"]
+        lane._sentry._post = replace(lane._sentry._post, acquaintances=Broken())
+        id = await put(at.spool, "user@example.com", "ann@example.com")
+        with capture_logs():
+            await back(primary, at)
+            await until(lambda: at.said(id))
+        message = at.spool.get(id)
+        assert message is not None
+        assert message.pending() == ("ann@example.com",)
+        assert len(primary.received) == 1
