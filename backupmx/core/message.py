@@ -5,15 +5,18 @@ Does not know: how or where a message is stored, and what time it is.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backupmx.core.ids import MessageId
 
 NULL_SENDER = ""
 """The one spelling of the null reverse-path, `<>` on the wire (RFC 5321 section 4.5.5)."""
+NOTICES = "."
+"""In the place of a configured domain: a notification's recipient, who is elsewhere in the world."""
 
 
 class State(StrEnum):
@@ -44,11 +47,21 @@ class Recipient(Struct, frozen=True, omit_defaults=True):
     address: str
     """As the client gave it, without angle brackets and source route."""
     domain: str
-    """The configured domain it belongs to: lower case, A-labels."""
+    """The configured domain it belongs to: lower case, A-labels; or `NOTICES`."""
     notify: str = ""
     """NOTIFY as given, in upper case; empty when the sender left it to the servers (RFC 3461 section 4.1)."""
     orcpt: str = ""
     """ORCPT as given: type and xtext (RFC 3461 section 4.2)."""
+
+
+class Proof(StrEnum):
+    """How it is known that the sender's domain had a part in a message; without proof nobody is ever told of it (I3)."""
+
+    NONE = ""
+    SPF = "spf"
+    """The client may send for the reverse-path's domain (RFC 7208)."""
+    DKIM = "dkim"
+    """A signature of the reverse-path's domain, or of one above it, holds (RFC 6376)."""
 
 
 class Envelope(Struct, frozen=True, omit_defaults=True):
@@ -68,6 +81,12 @@ class Envelope(Struct, frozen=True, omit_defaults=True):
     """RET as given: FULL, HDRS or nothing (RFC 3461 section 4.3)."""
     envid: str = ""
     """ENVID as given, in xtext (RFC 3461 section 4.4)."""
+    proof: Proof = Proof.NONE
+    """Found out when the message came in."""
+
+    def proven(self, proof: Proof) -> "Envelope":
+        """The same, with what was found out."""
+        return replace(self, proof=proof)
 
 
 class Fate(StrEnum):
@@ -76,6 +95,11 @@ class Fate(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     QUARANTINED = "quarantined"
+    RETURNED = "returned"
+    """It will not be delivered, and its sender is told so."""
+
+
+FINAL = (Fate.DELIVERED, Fate.RETURNED)
 
 
 class Progress(Struct, frozen=True):
@@ -109,6 +133,27 @@ class Hold(Struct, frozen=True):
     at: datetime
 
 
+class Kind(StrEnum):
+    """What a notification tells of recipients (RFC 3464 section 2.3.3)."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    RELAYED = "relayed"
+    """Delivered to a server that will not report itself."""
+    DELIVERED = "delivered"
+
+
+class Notice(Struct, frozen=True):
+    """A notification; it comes into the spool with the transaction that is the reason for it."""
+
+    id: MessageId
+    kind: Kind
+    about: tuple[str, ...]
+    """Addresses of the message that it tells of."""
+    envelope: Envelope
+    content: bytes
+
+
 class Message(Struct, frozen=True):
     """One message in the spool, without its content."""
 
@@ -127,6 +172,24 @@ class Message(Struct, frozen=True):
     hold: Hold | None = None
     damage: str | None = None
     """What is wrong with the content, when it does not match its digest."""
+    stood_still: timedelta = timedelta(0)
+    """How long admins held it so far: the holding window does not run meanwhile."""
+    subject: str = ""
+    """As it stands in the content (`core.subject`); untrusted."""
+
+    @property
+    def window_began(self) -> datetime:
+        """From when on the holding window counts."""
+        return self.arrived + self.stood_still
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do for any recipient."""
+        return all(self.fate(recipient.address) in FINAL for recipient in self.envelope.recipients)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Addresses that the message is still here for."""
+        return tuple(r.address for r in self.envelope.recipients if self.fate(r.address) not in FINAL)
 
     def fate(self, address: str) -> Fate:
         """What has become of one recipient."""

@@ -34,6 +34,10 @@ class Delivered(Struct, frozen=True):
     reply: Reply
     host: str
     tls: str | None = None
+    reports: bool = True
+    """Whether it tells the sender of it, where that was asked for: it offers DSN (RFC 3461)."""
+    last: bool = False
+    """Whether it is the end of the way, as LMTP says."""
 
 
 class Deferred(Struct, frozen=True):

@@ -20,7 +20,7 @@ _PLAIN_ADDRESS = re.compile(r"[!-~]{1,320}")
 def received(envelope: Envelope, hostname: str, id: MessageId, at: datetime) -> bytes:
     """The whole field, folded, with its line end."""
     client = envelope.client
-    lines = [_from(client.helo, client.address)]
+    lines = [f"Received: from {introduced(client.helo, client.address)}"]
     if client.tls:
         lines.append(f"\t(using {client.tls})")
     lines.append(f"\tby {hostname} with {_protocol(envelope)} id {id}")
@@ -36,12 +36,13 @@ def _date(second: datetime) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _from(helo: str, address: str) -> str:
-    """The same few clients come again and again."""
-    return f"Received: from {_UNSAFE.sub('?', helo)[:_LONGEST_HELO] or 'unknown'} ({_literal(address)})"
+def introduced(helo: str, address: str) -> str:
+    """What a client called itself, and where it was; the same few come again and again."""
+    return f"{_UNSAFE.sub('?', helo)[:_LONGEST_HELO] or 'unknown'} ({literal(address)})"
 
 
-def _literal(address: str) -> str:
+def literal(address: str) -> str:
+    """An IP address in brackets (RFC 5321 section 4.1.3)."""
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 

@@ -1,4 +1,4 @@
-"""What became of a message: the events of its life, and what can be asked about them.
+"""What became of a message: the record of its life, and what can be asked about it.
 
 Knows: how a life is told, how its record stays bounded, which lives are meant by a question.
 Does not know: where records are kept, and what time it is.
@@ -14,31 +14,17 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from backupmx.core.events import AnyEvent, Expired, Removed, Result, Told, Tried, cut
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Client, Envelope, Message
-from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome, Reply
+from backupmx.core.message import Client, Envelope, Kind, Message
+from backupmx.core.outcome import Reply
 
 KEPT = timedelta(days=30)
 """How long the record of a message is kept after its end."""
-CUT = 200
-"""Characters of a reply, or of an admin's reason."""
 MOST = 50
 """Events of one record; beyond that only the latest word on each recipient is safe."""
 NEWEST = 10
 """Events at the end that always stay."""
-
-
-class Result(StrEnum):
-    """What became of recipients in one attempt."""
-
-    DELIVERED = "delivered"
-    DEFERRED = "deferred"
-    FAILED = "failed"
-    RELAYED = "relayed"
-    """The primary took it while its sender was still there."""
-
-
-_RESULTS = {Delivered: Result.DELIVERED, Deferred: Result.DEFERRED, Failed: Result.FAILED}
 
 
 class Standing(StrEnum):
@@ -51,70 +37,13 @@ class Standing(StrEnum):
     DAMAGED = "damaged"
     DELIVERED = "delivered"
     RELAYED = "relayed"
+    RETURNED = "returned"
+    """Its sender was told that somebody did not get it."""
     REMOVED = "removed"
 
 
-class Event(Struct, frozen=True, array_like=True, tag_field="what"):
-    """Something that happened to a message."""
-
-    at: datetime
-
-
-class Tried(Event, frozen=True, array_like=True, tag="tried"):
-    """Recipients for which an attempt ended in the same way."""
-
-    result: Result
-    whom: tuple[int, ...]
-    """By their places in the envelope."""
-    reply: str
-    """The primary's words, or our own trouble; untrusted, and cut short."""
-    host: str
-    """Who said it; empty when nobody was asked."""
-    tls: str | None
-    times: int = 1
-    """How often the same came of it; `at` is the last time."""
-    since: datetime | None = None
-    """The first time, when it was more than once."""
-
-
-class Expired(Event, frozen=True, array_like=True, tag="expired"):
-    """The holding window was over for these recipients."""
-
-    whom: tuple[int, ...]
-
-
-class Held(Event, frozen=True, array_like=True, tag="held"):
-    """An admin stopped attempts."""
-
-    by: str
-    why: str
-
-
-class Released(Event, frozen=True, array_like=True, tag="released"):
-    """An admin let it go on."""
-
-    by: str
-    why: str
-
-
-class Removed(Event, frozen=True, array_like=True, tag="removed"):
-    """An admin deleted it."""
-
-    by: str
-    why: str
-
-
-class Damaged(Event, frozen=True, array_like=True, tag="damaged"):
-    """Its content did not match its digest."""
-
-    why: str
-
-
-AnyEvent = Tried | Expired | Held | Released | Removed | Damaged
-
-
 class Gone(Struct, frozen=True, array_like=True):
-    """What is still known of a message that is no longer in the spool."""
+    """What is still known of a message that is no longer in the spool. Not its subject: what people wrote about goes with it."""
 
     arrived: datetime
     ended: datetime
@@ -164,6 +93,10 @@ class Life(Struct, frozen=True):
     ended: datetime | None = None
     """When it left the spool; None while it is there."""
 
+    def returned(self) -> frozenset[int]:
+        """The recipients of whom the sender was told that they will not get it."""
+        return frozenset(place for event in self.events if _is_return(event) for place in event.whom)  # type: ignore[union-attr]
+
     def latest(self) -> Sequence[Tried | Expired | None]:
         """The last that happened to each recipient, in the envelope's order."""
         owner = _owners(self.events)
@@ -193,45 +126,6 @@ class Lives(Struct, frozen=True):
     """Hand this back for the next page; None when there is no more. A page may be empty and not the last."""
 
 
-def cut(text: str) -> str:
-    """As much of a text as is kept."""
-    return text if len(text) <= CUT else f"{text[: CUT - 1]}…"
-
-
-# What happens
-
-
-def tried(message: Message, outcomes: Mapping[str, Outcome], now: datetime) -> Sequence[Tried]:
-    """An attempt: one event for all recipients that fared alike."""
-    if len(outcomes) == 1:
-        # most have one recipient, and are delivered at once
-        ((address, outcome),) = outcomes.items()
-        for place, recipient in enumerate(message.envelope.recipients):
-            if recipient.address == address:
-                return (Tried(now, _RESULTS[type(outcome)], (place,), cut(str(outcome.reply)), outcome.host, outcome.tls),)
-        return ()
-    places = _places(message)
-    alike: dict[tuple[Result, str, str, str | None], list[int]] = {}
-    for address, outcome in outcomes.items():
-        if address in places:
-            key = (_RESULTS[type(outcome)], cut(str(outcome.reply)), outcome.host, outcome.tls)
-            alike.setdefault(key, []).append(places[address])
-    return [Tried(now, key[0], tuple(whom), *key[1:]) for key, whom in alike.items()]
-
-
-def expired(message: Message, domain: str, now: datetime) -> Sequence[Expired]:
-    """The end of the holding window for what is pending in a domain."""
-    places = _places(message)
-    return [Expired(now, tuple(places[address] for address in message.pending(domain)))]
-
-
-def _places(message: Message) -> Mapping[str, int]:
-    places: dict[str, int] = {}
-    for place, recipient in enumerate(message.envelope.recipients):
-        places.setdefault(recipient.address, place)
-    return places
-
-
 # The record
 
 
@@ -259,6 +153,10 @@ def noted(record: Record, events: Sequence[AnyEvent]) -> Record:
     return Record(tuple(left), record.dropped + len(kept) - len(left), record.gone)
 
 
+def _is_return(event: AnyEvent) -> bool:
+    return isinstance(event, Told) and event.kind is Kind.FAILED
+
+
 def _owners(events: Iterable[AnyEvent]) -> dict[int, int]:
     """Which event is the last word on each recipient."""
     owner: dict[int, int] = {}
@@ -284,7 +182,8 @@ def _bounded(events: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
     surplus = len(events) - MOST
     if surplus <= 0:
         return events
-    safe = {0, *_owners(events).values(), *range(len(events) - NEWEST, len(events))}
+    returns = [place for place, event in enumerate(events) if _is_return(event)]
+    safe = {0, *returns, *_owners(events).values(), *range(len(events) - NEWEST, len(events))}
     less = set([place for place in range(len(events)) if place not in safe][:surplus])
     return [event for place, event in enumerate(events) if place not in less]
 
@@ -328,6 +227,8 @@ def _end(events: Sequence[AnyEvent]) -> Standing:
     last = events[-1] if events else None
     if isinstance(last, Removed):
         return Standing.REMOVED
+    if any(map(_is_return, events)):
+        return Standing.RETURNED
     return Standing.RELAYED if isinstance(last, Tried) and last.result is Result.RELAYED else Standing.DELIVERED
 
 
