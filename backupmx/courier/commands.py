@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backupmx.core import judge
-from backupmx.core.message import Envelope, Recipient
+from backupmx.core.message import NULL_SENDER, Envelope, Recipient
 from backupmx.core.notation import Dialect
 from backupmx.core.outcome import Deferred, Failed, Reply
 
@@ -50,7 +50,7 @@ def mail(envelope: Envelope, size: int, recipients: Sequence[Recipient], peer: P
         envelope.smtputf8 or not all(map(str.isascii, (envelope.sender, *map(on_the_wire, recipients))))
     ):
         parts.append("SMTPUTF8")
-    if envelope.requires_tls:
+    if envelope.requires_tls and "requiretls" in peer.offers:
         parts.append("REQUIRETLS")
     if "dsn" in peer.offers:
         parts += [f"{key}={value}" for key, value in (("RET", envelope.ret), ("ENVID", envelope.envid)) if value]
@@ -67,8 +67,10 @@ def rcpt(recipient: Recipient, peer: Peer) -> bytes:
 
 def obstacle(envelope: Envelope, recipient: Recipient, peer: Peer) -> tuple[type[Deferred | Failed], Reply] | None:
     """What comes of a recipient whom no command can carry to this peer."""
-    # to a server that might be anybody's it must not go, TLS or not (RFC 8689 section 4.2.1)
-    if envelope.requires_tls and not (peer.tls and peer.certain and "requiretls" in peer.offers):
+    # to a server that might be anybody's it must not go, TLS or not (RFC 8689 section 4.2.1); a notification may, which has no
+    # text of the message in it, and would be lost (section 5)
+    secret = envelope.requires_tls and envelope.sender != NULL_SENDER
+    if secret and not (peer.tls and peer.certain and "requiretls" in peer.offers):
         return Deferred, judge.NO_REQUIRETLS
     for each in (envelope.sender, on_the_wire(recipient)):
         if _FORBIDDEN.search(each) or (">" in each and not each.startswith('"')):

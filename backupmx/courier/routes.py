@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from backupmx.config import Settings
+from backupmx.config import Domain, Settings
 from backupmx.core.exchanges import Exchange, better, private, reachable
 from backupmx.core.notation import Dialect, Mailhost
 from backupmx.core.security import Demand, Opportunistic
@@ -29,6 +29,9 @@ MOST_ADDRESSES = 5
 """Tried in one attempt."""
 SHORTEST, LONGEST = timedelta(seconds=30), timedelta(hours=1)
 """Bounds of how long a route is believed, whatever its records say."""
+
+STRANGER = Domain()
+"""What holds for a domain that is none of ours."""
 
 Shuffle = Callable[[list[Exchange]], None]
 
@@ -94,6 +97,13 @@ class Barred(Nowhere):
     """The domain's own policy lets mail go to none of its hosts: what was good before is not good any more."""
 
 
+class _Policies(dict[str, Domain]):
+    """Of our domains, and of all others."""
+
+    def __missing__(self, domain: str) -> Domain:
+        return STRANGER
+
+
 class Routes:
     """Finds routes, and remembers the last good one of each domain (I10)."""
 
@@ -107,9 +117,9 @@ class Routes:
     ) -> None:
         """`port` is that of MX hosts."""
         self._hostname = settings.hostname.lower().removesuffix(".")
-        self._domains = settings.domains
+        self._domains = _Policies(settings.domains)
         self._resolver = resolver
-        self._security = Security(settings.domains, resolver, sts or Sts(resolver, settings.spool / "mta-sts"))
+        self._security = Security(self._domains, resolver, sts or Sts(resolver, settings.spool / "mta-sts"))
         self._shuffle = shuffle
         self._port = port
         self._good: dict[str, Route] = {}
@@ -125,6 +135,10 @@ class Routes:
         elif domain in self._good and not isinstance(found, Barred):
             return replace(self._good[domain], good_for=SHORTEST, trouble=found.why)
         return found
+
+    async def elsewhere(self, domain: str) -> Route | Nowhere:
+        """The way to a domain that is none of ours, for a notification."""
+        return await self._by_mx(domain)
 
     async def _by_configuration(self, domain: str) -> Route | Nowhere:
         primaries = self._domains[domain].primary
@@ -146,7 +160,7 @@ class Routes:
         """
         mx = await self._resolver.exchanges(domain)
         if isinstance(mx, Found) or not mx.absent or domain in self._had_mx:
-            if isinstance(mx, Found):
+            if isinstance(mx, Found) and domain in self._domains:
                 self._had_mx.add(domain)
             return mx
         own = await self._resolver.addresses(domain)
@@ -166,7 +180,7 @@ class Routes:
 
         def is_ours(host: str) -> bool:
             found = hosts[host]
-            return isinstance(found, Found) and any(ip in our_ips or (reachable(ip) and _is_local(ip)) for ip in found.records)
+            return isinstance(found, Found) and any(ip in our_ips or (reachable(ip) and source(ip) == ip) for ip in found.records)
 
         ahead = tuple(exchange for exchange in better(ahead, is_ours) if not _is_this_machine(exchange.host))
         if not ahead:
@@ -246,12 +260,12 @@ def _may_be(host: str, ip: str, *, near: bool) -> bool:
     return _is_this_machine(host) or (reachable(ip) and (near or not private(ip)))
 
 
-def _is_local(ip: str) -> bool:
-    """Whether an address is one of this machine's: the system would send from it to it. Nothing is sent to find out."""
+def source(ip: str) -> str | None:
+    """From which address of this machine the system would send to another: from that one, if it is ours. Nothing is sent."""
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((ip, SMTP_PORT))
         except OSError:
-            return False
-        return bool(probe.getsockname()[0] == ip)
+            return None
+        return str(probe.getsockname()[0])

@@ -228,9 +228,13 @@ class Transaction:
             asked = self._place is Place.RCPT
             for address in addresses:
                 self._outcomes[address] = Failed(reply, self._peer.host, self._peer.tls, by_primary=True, of_recipient=asked)
-        elif kind is not None:
-            self._settle(addresses, kind, reply)
+        elif kind is Delivered:
+            reports = "dsn" in self._peer.offers
+            for address in addresses:
+                self._outcomes[address] = Delivered(reply, self._peer.host, self._peer.tls, reports, last=self._lmtp)
+        elif kind is Deferred:
+            self._settle(addresses, Deferred, reply)
 
-    def _settle(self, addresses: Sequence[str], kind: type[Delivered | Deferred | Failed], reply: Reply) -> None:
+    def _settle(self, addresses: Sequence[str], kind: type[Deferred | Failed], reply: Reply) -> None:
         for address in addresses:
             self._outcomes[address] = kind(reply, self._peer.host, self._peer.tls)

@@ -9,7 +9,7 @@ from typing import Any
 from backupmx.admission.admission import Admission
 from backupmx.admission.returns import Returns
 from backupmx.config import Domain, Settings
-from backupmx.core.message import Envelope
+from backupmx.core.message import Envelope, Proof
 from backupmx.core.outcome import Reply
 from backupmx.core.status import PrimaryState
 from backupmx.ports import Handover, Primaries, Roll
@@ -89,3 +89,8 @@ def policies(*names: str, **keys: Any) -> dict[str, Domain]:
 def everyone(*names: str) -> Admission:
     """Takes every recipient of these domains, and asks nobody."""
     return House(policies(*names, recipients="any", when_primary_up="spool")).admission
+
+
+async def unproven(envelope: Envelope, content: bytes | None) -> Proof:
+    """Knows nothing of any sender."""
+    return Proof.NONE

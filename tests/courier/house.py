@@ -14,9 +14,10 @@ from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.courier.board import Board
 from backupmx.courier.courier import Courier
+from backupmx.courier.notifier import Notifier
 from backupmx.courier.routes import Routes
 from backupmx.courier.transaction import Patience
-from backupmx.ports import Spool
+from backupmx.ports import Chronicle, Spool
 from backupmx.recipients.knowledge import Knowledge
 from backupmx.spool.memory import MemorySpool
 
@@ -103,7 +104,7 @@ async def put(
     spool: Spool, *recipients: str | Recipient, content: bytes = CONTENT, arrived: datetime = START, **more: Any
 ) -> MessageId:
     """A message in the spool."""
-    id = ids.encode(next(_serial).to_bytes(16))
+    id = new_id()
     intake = spool.intake(id)
     for start in range(0, len(content), 2**16):
         await intake.write(content[start : start + 2**16])
@@ -111,10 +112,22 @@ async def put(
     return id
 
 
+def new_id() -> MessageId:
+    return ids.encode(next(_serial).to_bytes(16))
+
+
 class House:
     """What a test works with."""
 
-    def __init__(self, spool: Any, settings: Settings, time: Time, patience: Patience, routes: Routes | None = None) -> None:
+    def __init__(
+        self,
+        spool: Any,
+        settings: Settings,
+        time: Time,
+        patience: Patience,
+        routes: Routes | None = None,
+        chronicle: Chronicle | None = None,
+    ) -> None:
         self.spool = spool
         self.time = time
         self.board = Board(tuple(settings.domains))
@@ -124,7 +137,9 @@ class House:
             spool,
             time.clock,
             self.knowledge,
+            Notifier(settings, spool.content, new_id),
             board=self.board,
+            chronicle=chronicle,
             timer=time.timer,
             seconds=time.seconds,
             patience=patience,
@@ -150,9 +165,10 @@ async def house(
     time: Time | None = None,
     patience: Patience = HASTE,
     routes: Routes | None = None,
+    chronicle: Chronicle | None = None,
 ) -> AsyncIterator[House]:
     """A running courier, stopped at the end."""
-    made = House(spool or MemorySpool(), settings, time or Time(), patience, routes)
+    made = House(spool or MemorySpool(), settings, time or Time(), patience, routes, chronicle)
     running = asyncio.create_task(made.courier.run())
     try:
         yield made
