@@ -17,7 +17,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from backupmx import config
+from backupmx import bell, config
+from backupmx.bell import Bell
 from backupmx.config import Settings
 from backupmx.core.notation import Passed
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
@@ -57,6 +58,11 @@ def serve(path: Path, log_format: log.Format) -> int:
 def verify_spool(settings: Settings) -> Iterator[Finding]:
     """What `backupmx spool verify` reads, with or without a running server."""
     return verify(settings.spool)
+
+
+def runs(settings: Settings) -> bool:
+    """Whether a server works with these settings' spool now, as far as this user may know."""
+    return layout.locked(settings.spool)
 
 
 def _say(problems: Sequence[str], status: int) -> int:
@@ -146,6 +152,7 @@ class House:
 
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
         log.died(name, pid, status)
+        Bell(self._bell[1]).tell(bell.DIED, name)
 
     def _sweep(self, settings: Settings) -> None:
         spool = LmdbSpool(settings.spool, owner="supervisor", reserve=int(settings.reserve))

@@ -16,6 +16,10 @@ class ConfigurationError(BackupMXError):
         self.problems = problems
 
 
+class ConfigurationUnchanged(BackupMXError):
+    """The configuration file stays as it is: it cannot be written, or not be written in the way that was asked for."""
+
+
 class SpoolError(BackupMXError):
     """The spool cannot do what was asked."""
 
@@ -42,6 +46,10 @@ class MessageDamaged(SpoolError):
 
 class ControlUnavailable(BackupMXError):
     """The control socket does not answer: serve is not running, or this user may not ask."""
+
+
+class ControlAbsent(ControlUnavailable):
+    """Nobody answers on the control socket: serve is not running, or its processes are just being replaced."""
 
 
 class ControlTaken(BackupMXError):

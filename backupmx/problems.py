@@ -16,6 +16,7 @@ SIZE = 'must be a size with a unit, like "50 MiB"'
 _WORDS = {
     "byte_size": SIZE,
     "byte_size_unit": SIZE,
+    "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "string_type": 'must be text in "quotes"',
     "path_type": 'must be text in "quotes"',
@@ -33,7 +34,8 @@ def told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
         if found["type"] == "too_short" and value:
             continue  # there were some, and each of them is told
         # a default that clashes with a given value does not stand in the file
-        given = "" if value is None or isinstance(value, timedelta) else f" = {shown(value)}"
+        silent = value is None or isinstance(value, timedelta) or _is_secret(found, model)
+        given = "" if silent else f" = {shown(value)}"
         yield f"{_key(found['loc'])}{given}: {_allowed(found, model)}"
 
 
@@ -66,6 +68,22 @@ def _allowed(found: Any, model: type[BaseModel]) -> str:
     if kind in ("greater_than_equal", "less_than_equal"):
         return f"must be at least {context['ge']}" if "ge" in context else f"must be at most {context['le']}"
     return _WORDS.get(kind, str(found["msg"]))
+
+
+def _is_secret(found: Any, model: type[BaseModel]) -> bool:
+    """Whether a value is one of those that the model does not show (`repr=False`), or could be one with its key misspelt."""
+    if found["type"] == "extra_forbidden" and isinstance(found["input"], dict):
+        return True
+    for part in found["loc"]:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        field = fields.get(str(part))
+        if field is None or not field.repr:
+            break
+        around = (field.annotation, *get_args(field.annotation))
+        model = next((inner for inner in around if isinstance(inner, type) and issubclass(inner, BaseModel)), BaseModel)
+    else:
+        field = None
+    return not field.repr if field else any(not each.repr for each in model.model_fields.values())
 
 
 def _meant(location: tuple[int | str, ...], model: type[BaseModel]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import rich_click as click
 
+from backupmx.cli.lazy import LazyGroup
 from backupmx.cli.options import asker, config_option, json_option, server, settings
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
@@ -14,13 +15,25 @@ from backupmx.core import notation
 COLUMNS = (Column("DOMAIN"), Column("PRIMARY"), Column("WINDOW"), Column("WHILE IT IS UP"), Column("RECIPIENTS"))
 
 
-@click.group()
+class Domain(LazyGroup):
+    """What changes the configuration file is in a module of its own."""
+
+    places = {
+        "list": "backupmx.cli.domain:list_domains",
+        "add": "backupmx.cli.amend:add",
+        "set": "backupmx.cli.amend:set_keys",
+        "remove": "backupmx.cli.amend:remove",
+        "resume": "backupmx.cli.domain:resume",
+    }
+
+
+@click.group(cls=Domain)
 @config_option
 def domain() -> None:
-    """See the protected domains, and go on with one that was stopped."""
+    """See and change the protected domains, and go on with one that was stopped."""
 
 
-@domain.command("list")
+@click.command("list")
 @json_option
 @config_option
 def list_domains(as_json: bool) -> None:
@@ -48,7 +61,7 @@ def list_domains(as_json: bool) -> None:
     show_table(COLUMNS, cells())
 
 
-@domain.command()
+@click.command("resume")
 @click.argument("domain", callback=parsed(notation.domain))
 @config_option
 def resume(domain: str) -> None:

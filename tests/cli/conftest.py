@@ -9,6 +9,7 @@ from control.house import House, running
 
 from backupmx.cli.main import root
 from backupmx.spool.memory import MemorySpool
+from cli.admin import Admin
 
 Run = Callable[..., Result]
 
@@ -33,3 +34,9 @@ def run(house: House) -> Run:
         return CliRunner().invoke(root, arguments, input=typed, env={"BACKUPMX_CONFIG": str(house.path / "b.toml")})
 
     return run
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Admin:
+    """Who types `backupmx domain …` with a file of people's own hand, and no server."""
+    return Admin(tmp_path)
