@@ -4,21 +4,29 @@ Knows: what a spool, the roll of recipients and a primary can be asked to do.
 Does not know: any implementation.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from backupmx.core.alerts import Answered, Standing
 from backupmx.core.belief import Learned, Word
+from backupmx.core.books import Line
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Envelope, Lease, Message, Recipient
+from backupmx.core.message import Envelope, Lease, Message, Notice, Proof, Recipient
 from backupmx.core.outcome import Outcome, Reply
 from backupmx.core.queue import Census, Filter, Page, SpoolStats
 from backupmx.core.roll import Entry, Lists
-from backupmx.core.status import PrimaryState
+from backupmx.core.status import Primary, PrimaryState
 from backupmx.core.track import Life, Lives, Passed, Wanted
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC; injected, so that tests need not sleep."""
+
+Prove = Callable[[Envelope, bytes | None], Awaitable[Proof]]
+"""How it is known that the sender is who it says it is; asked when a message is about to be held.
+
+The content is what the client gave. Without it, since it is not in memory any more, no signature is looked for: the safe side.
+"""
 
 
 class Intake(Protocol):
@@ -27,7 +35,7 @@ class Intake(Protocol):
     async def write(self, chunk: bytes) -> None:
         """Take the next octets of content, of any length; waits when the store is behind. Raises SpoolFull, SpoolUnusable."""
 
-    async def commit(self, envelope: Envelope, arrived: datetime) -> None:
+    async def commit(self, envelope: Envelope, arrived: datetime, subject: str = "") -> None:
         """Return once content, envelope, due keys and counters are durable (I1). Raises SpoolFull, SpoolUnusable.
 
         Once begun it finishes, also when the caller is cancelled.
@@ -60,11 +68,15 @@ class Spool(Protocol):
         A lapsed lease is due like any other message.
         """
 
-    async def settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+    async def settle(
+        self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, notices: Sequence[Notice] = ()
+    ) -> Sequence[Notice]:
         """SETTLE: record one outcome for each recipient address; recipients without one stay pending.
 
-        Delivered recipients are done, failed ones quarantined, deferred ones wait until `due`. A message whose recipients are all
-        delivered is gone. One that is held keeps what was learned and stays held. One that was removed meanwhile stays gone.
+        Delivered recipients are done, failed ones are returned if a notice tells of them, else quarantined, deferred ones wait
+        until `due`. A message whose recipients are all delivered or returned is gone. One that is held keeps what was learned and
+        stays held. One that was removed meanwhile stays gone. Returns the notices that came into the spool: not those that tell
+        of recipients who came to another end meanwhile.
         """
 
     async def set_aside(self, id: MessageId, damage: str, now: datetime) -> None:
@@ -76,8 +88,22 @@ class Spool(Protocol):
     def next_due(self, domain: str) -> datetime | None:
         """The earliest due key of a domain."""
 
-    async def expire(self, domain: str, before: datetime, now: datetime, limit: int) -> tuple[MessageId, ...]:
-        """Quarantine the domain's pending recipients of up to `limit` unheld messages that arrived before `before`."""
+    def late(self, domain: str, upto: datetime, now: datetime, limit: int) -> tuple[Message, ...]:
+        """Up to `limit` messages whose window began at `upto` or earlier, oldest first; neither held nor leased."""
+
+    async def expire(
+        self, domain: str, late: Mapping[MessageId, Sequence[Notice]], upto: datetime, now: datetime
+    ) -> Mapping[MessageId, Sequence[Notice]]:
+        """The end of the window for the domain's pending recipients of these messages, if they are late still.
+
+        They are returned if a notice tells of them, else quarantined. Returns those messages, and the notices that came in.
+        """
+
+    def unwarned(self, domain: str, before: datetime, limit: int) -> tuple[Message, ...]:
+        """Up to `limit` messages that wait for the domain, arrived before `before`, and behind the last one that `warn` named."""
+
+    async def warn(self, domain: str, upto: MessageId, notices: Mapping[MessageId, Notice], now: datetime) -> None:
+        """Take these notices of delay in, and do not name messages up to this one again."""
 
     async def hurry(self, domain: str, now: datetime, limit: int) -> int:
         """Make due at once what waits for a later attempt, up to `limit` messages of a domain; returns how many."""
@@ -96,6 +122,15 @@ class Spool(Protocol):
 
     async def remove(self, ids: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """Delete; only an admin's wish leads here."""
+
+    async def bounce(self, notice: Notice, id: MessageId, by: str, why: str, now: datetime) -> bool:
+        """An admin's wish: whoever has not got the message is returned to the sender, by this notice; then it is gone.
+
+        False, and nothing is done, when the notice does not tell of exactly those, or the message is leased, damaged or gone.
+        """
+
+    def books(self, since: int) -> Mapping[str, Mapping[int, Line]]:
+        """What came in on each day since that one (of 1970), by domain and day, and what has become of it."""
 
     def census(self) -> Census:
         """All counts, at a cost that does not grow with the queue (I5)."""
@@ -185,6 +220,37 @@ class Track(Protocol):
 
     async def sweep(self, before: datetime) -> int:
         """Forget what ended before that; returns how many messages. Those in the spool are never forgotten."""
+
+
+class Chronicle(Protocol):
+    """Remembers how things went. Cheap: nobody waits for what is written of it."""
+
+    def primary(self, domain: str, primary: Primary, now: datetime) -> None:
+        """How a domain's primary is shown to people from now on, whether or not that is news."""
+
+    def delivered(self, domain: str, wait: timedelta, now: datetime) -> None:
+        """Somebody's mail was given back, that long after it came."""
+
+
+class Alerts(Protocol):
+    """Tells admins what is wrong."""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Whom it tells, without what is secret."""
+
+    @property
+    def muted(self) -> datetime | None:
+        """Until when it tells nothing, while there is a maintenance window."""
+
+    async def standing(self) -> tuple[Standing, ...]:
+        """What is wrong now."""
+
+    async def test(self, by: str) -> tuple[Answered, ...]:
+        """Send a message to each place; takes as long as a minute."""
+
+    async def mute(self, until: datetime | None, by: str) -> None:
+        """Tell nothing until then; None: from now on everything again."""
 
 
 class Health(Protocol):

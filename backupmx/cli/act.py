@@ -1,30 +1,39 @@
-"""`backupmx queue retry|hold|release|delete` and `flush`: do something to messages, knowing to how many."""
+"""`backupmx queue retry|hold|release|bounce|delete` and `flush`: do something to messages, knowing to how many."""
 
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import rich_click as click
+from msgspec import structs
 
 from backupmx.cli.options import asker, config_option, server
 from backupmx.cli.queue import show_list
 from backupmx.cli.selection import Meant, meaning
 from backupmx.cli.terminal import say
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import Act, Done, ListQueue, Refused, Row, ShowMessage, Verb
+from backupmx.control.protocol import (
+    MOVES,
+    Act,
+    ActMatching,
+    Counted,
+    CountMatching,
+    Done,
+    ListQueue,
+    Refused,
+    Row,
+    ShowMessage,
+    Verb,
+)
 from backupmx.core import notation, words
-from backupmx.core.message import State
+from backupmx.core.message import Message
 from backupmx.core.queue import Filter
+from backupmx.errors import ControlUnavailable
 
 AT_ONCE = 1000
 """Ids in one request."""
-MOVES = {
-    Verb.RETRY: {State.WAITING, State.LEASED},
-    Verb.HOLD: {State.WAITING, State.LEASED},
-    Verb.RELEASE: {State.HELD, State.QUARANTINED, State.DAMAGED},
-    Verb.DELETE: set(State),
-}
-"""Which states a verb moves: a filter means messages in those alone."""
+LOOK_S = 5.0
+"""How long is counted before a person is asked; what is beyond that is said to be more."""
 
 
 @click.command("retry")
@@ -52,6 +61,18 @@ def release(meant: Meant) -> None:
     _act(Verb.RELEASE, meant)
 
 
+@click.command("bounce")
+@meaning
+@click.option("--why", default="", help="The reason, for the sender and the log.")
+@config_option
+def bounce(meant: Meant, why: str) -> None:
+    """Send messages back: their senders are told that they were not delivered.
+
+    Only a sender that was authenticated when the message came in is told anything; other messages stay where they are.
+    """
+    _act(Verb.BOUNCE, meant, why)
+
+
 @click.command("delete")
 @meaning
 @config_option
@@ -70,8 +91,8 @@ def flush(domain: str | None) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="DOMAIN") from error
     client = server()
-    changed = _ask(client, Verb.RETRY, [row.message.id for row in _matching(client, Verb.RETRY, wanted)])
-    say(f"{Verb.RETRY}: {words.messages(len(changed))}")
+    counted = _counted(client, Verb.RETRY, wanted)
+    say(f"{Verb.RETRY}: {words.messages(_ask_for_all(client, Verb.RETRY, wanted, counted))}")
 
 
 def _act(verb: Verb, meant: Meant, why: str = "") -> None:
@@ -79,18 +100,36 @@ def _act(verb: Verb, meant: Meant, why: str = "") -> None:
     if meant.dry_run:
         count = show_list(iter(_named(client, meant.ids)) if meant.ids else _matching(client, verb, meant.wanted))
         say(f"would {verb} {words.messages(count)}")
-        return
-    named = {row.message.id: row.message.state() for row in _named(client, meant.ids)}
-    ids = list(named) or [row.message.id for row in _matching(client, verb, meant.wanted)]
-    asking = not meant.ids or verb is Verb.DELETE
-    if ids and asking and not meant.yes:
-        click.confirm(f"{verb} {words.messages(len(ids))}?", abort=True, err=True)
-    changed = _ask(client, verb, ids, why)
+    elif meant.ids:
+        _act_on_named(client, verb, meant, why)
+    else:
+        counted = _counted(client, verb, meant.wanted)
+        if counted.messages or not counted.all:
+            _confirm(f"{verb} {'' if counted.all else 'more than '}{words.messages(counted.messages)}?", meant)
+        say(f"{verb}: {words.messages(_ask_for_all(client, verb, meant.wanted, counted, why))}")
+
+
+def _act_on_named(client: ControlClient, verb: Verb, meant: Meant, why: str) -> None:
+    named = {row.message.id: row.message for row in _named(client, meant.ids)}
+    if verb in (Verb.BOUNCE, Verb.DELETE):
+        _confirm(f"{verb} {words.messages(len(named))}?", meant)
+    changed = _ask(client, verb, named, why)
     say(f"{verb}: {words.messages(len(changed))}")
     unmoved = [id for id in named if id not in changed]
     for id in unmoved:
-        say(f"{id}: not changed: it was {named[id]}")
+        say(f"{id}: not changed: {_why_not(verb, named[id])}")
     sys.exit(1 if unmoved else 0)
+
+
+def _confirm(question: str, meant: Meant) -> None:
+    if not meant.yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def _why_not(verb: Verb, message: Message) -> str:
+    if verb is Verb.BOUNCE and not message.envelope.proof:
+        return "its sender was not authenticated, so that nobody may be told; delete removes it"
+    return f"it was {message.state()}"
 
 
 def _named(client: ControlClient, ids: Iterable[str]) -> list[Row]:
@@ -110,7 +149,26 @@ def _named(client: ControlClient, ids: Iterable[str]) -> list[Row]:
 
 
 def _matching(client: ControlClient, verb: Verb, wanted: Filter) -> Iterator[Row]:
-    return (row for row in client.listing(ListQueue(wanted)) if row.message.state() in MOVES[verb])
+    return (row for row in client.listing(ListQueue(wanted)) if row.message.state(wanted.domain) in MOVES[verb])
+
+
+def _counted(client: ControlClient, verb: Verb, wanted: Filter) -> Counted:
+    answer = client.ask(CountMatching(verb, wanted, LOOK_S))
+    if not isinstance(answer, Counted):
+        raise ControlUnavailable("; ".join(getattr(answer, "problems", ("an answer that is no number",))))
+    return answer
+
+
+def _ask_for_all(client: ControlClient, verb: Verb, wanted: Filter, counted: Counted, why: str = "") -> int:
+    """Have it done to all that match and were there when they were counted; returns how many changed."""
+    assert counted.upto is not None
+    request, changed = ActMatching(verb, wanted, asker(), counted.upto, why), 0
+    while True:
+        done = _done(client, request, verb, changed)
+        changed += len(done.ids)
+        if done.after is None:
+            return changed
+        request = structs.replace(request, after=done.after)
 
 
 def _ask(client: ControlClient, verb: Verb, ids: Iterable[str], why: str = "") -> set[str]:
@@ -118,9 +176,13 @@ def _ask(client: ControlClient, verb: Verb, ids: Iterable[str], why: str = "") -
     left = iter(ids)
     changed: set[str] = set()
     while batch := tuple(islice(left, AT_ONCE)):
-        answer = client.ask(Act(verb, batch, asker(), why))
-        if not isinstance(answer, Done):
-            say(*getattr(answer, "problems", ()), f"{verb}: {words.messages(len(changed))} before that")
-            sys.exit(1)
-        changed.update(answer.ids)
+        changed.update(_done(client, Act(verb, batch, asker(), why), verb, len(changed)).ids)
     return changed
+
+
+def _done(client: ControlClient, request: Act | ActMatching, verb: Verb, before: int) -> Done:
+    answer = client.ask(request)
+    if not isinstance(answer, Done):
+        say(*getattr(answer, "problems", ()), f"{verb}: {words.messages(before)} before that")
+        sys.exit(1)
+    return answer

@@ -25,6 +25,7 @@ class Queue(LazyGroup):
         "retry": "backupmx.cli.act:retry",
         "hold": "backupmx.cli.act:hold",
         "release": "backupmx.cli.act:release",
+        "bounce": "backupmx.cli.act:bounce",
         "delete": "backupmx.cli.act:delete",
     }
 

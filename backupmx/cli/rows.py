@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from backupmx.cli.terminal import Column
-from backupmx.control.listing import attempts, last_learned, next_attempt, undelivered
+from backupmx.control.listing import attempts, last_learned, next_attempt
 from backupmx.control.protocol import Row
 from backupmx.core import words
+from backupmx.core.subject import shown
 
 COLUMNS = (
     Column("ID"),
@@ -25,7 +26,7 @@ def as_cells(row: Row, now: datetime) -> Sequence[str]:
     """What a table shows."""
     message = row.message
     due = next_attempt(message)
-    recipients = undelivered(message)
+    recipients = message.unfinished()
     latest = last_learned(message)
     return (
         message.id,
@@ -48,6 +49,7 @@ def as_page(row: Row) -> Iterator[str]:
     yield f"id: {message.id}"
     yield f"state: {message.state().value}"
     yield f"from: {message.envelope.sender or '<>'}"
+    yield f"subject: {shown(message.subject)}"
     yield f"size: {message.size} ({words.size(message.size)})"
     yield f"arrived: {_time(message.arrived)}"
     yield f"came from: {client.address}, calling itself {client.helo}, {client.tls or 'without TLS'}"

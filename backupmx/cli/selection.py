@@ -43,6 +43,7 @@ def filters(command: Callable[..., R]) -> Callable[..., R]:
     @click.option("--domain", callback=parsed(notation.domain), help="Recipients in this domain.")
     @click.option("--sender", help="The sender's address, or a part of it.")
     @click.option("--recipient", help="A recipient's address, or a part of it.")
+    @click.option("--subject", help="The subject as a person reads it, or a part of it.")
     @click.option("--state", type=click.Choice([state.value for state in State]))
     @click.option(
         "--older-than", metavar="TIME", callback=parsed(notation.duration), help='Arrived longer ago than "30m", "5h", "2d".'
@@ -53,12 +54,13 @@ def filters(command: Callable[..., R]) -> Callable[..., R]:
         domain: str | None,
         sender: str | None,
         recipient: str | None,
+        subject: str | None,
         state: str | None,
         older_than: timedelta | None,
         **kwargs: Any,
     ) -> R:
         before = datetime.now(UTC) - older_than if older_than is not None else None
-        wanted = Filter(domain, sender, recipient, State(state) if state else None, before)
+        wanted = Filter(domain, sender, recipient, State(state) if state else None, before, subject)
         return command(*args, wanted=wanted, **kwargs)
 
     return with_filter

@@ -13,7 +13,8 @@ from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.control.listing import as_life, outcome
 from backupmx.control.protocol import TrackMessages
 from backupmx.core import ids, notation, words
-from backupmx.core.track import AnyEvent, Damaged, Expired, Held, Life, Released, Removed, Result, Standing, Tried, Wanted
+from backupmx.core.events import AnyEvent, Bounced, Damaged, Expired, Held, Released, Removed, Result, Told, Tried
+from backupmx.core.track import Life, Standing, Wanted
 
 COLUMNS = (
     Column("ID"),
@@ -24,6 +25,7 @@ COLUMNS = (
     Column("HOST", whole=False),
     Column("LAST REPLY", whole=False),
 )
+_DONE = {Bounced: "sent back", Held: "held", Released: "released", Removed: "removed"}
 FEW = 3
 """Recipients named in one line."""
 WHEN = 'Like "2026-11-23", "2026-11-23 14:00" (UTC) or "2026-11-23T15:00+01:00"; or so long ago: "30m", "5h", "2d".'
@@ -95,8 +97,8 @@ def as_lines(life: Life) -> Iterator[str]:
     """A life, line by line."""
     yield f"id: {life.id}"
     yield f"from: {life.sender or '<>'}"
-    for address, last in zip(life.recipients, life.latest(), strict=True):
-        yield f"to: {address}: {outcome(life, last)}"
+    for place, last in enumerate(life.latest()):
+        yield f"to: {life.recipients[place]}: {outcome(life, place, last)}"
     came = f"from {life.client.address} ({life.client.helo}), {words.size(life.size)}"
     if life.standing is not Standing.RELAYED:
         yield f"{_time(life.arrived)}  accepted {came}"
@@ -116,12 +118,10 @@ def _said(life: Life, event: AnyEvent, came: str) -> str:
             return f"the holding window ended for {_named(life, event.whom)}"
         case Damaged():
             return f"set aside, damaged: {event.why}"
-        case Held():
-            return f"held by {event.by}{_why(event.why)}"
-        case Released():
-            return f"released by {event.by}{_why(event.why)}"
-        case Removed():
-            return f"removed by {event.by}{_why(event.why)}"
+        case Told():
+            return f"the sender was told ({event.kind.value}) of {_named(life, event.whom)}, in message {event.notice}"
+        case _:
+            return f"{_DONE[type(event)]} by {event.by}{_why(event.why)}"
 
 
 def _tried(life: Life, event: Tried, came: str) -> str:

@@ -8,8 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from backupmx.control.protocol import RecipientRow, Row
-from backupmx.core.message import Fate, Message, Progress, State
-from backupmx.core.track import AnyEvent, Damaged, Expired, Life, Result, Standing, Tried
+from backupmx.core.books import Line
+from backupmx.core.events import AnyEvent, Damaged, Expired, Result, Told, Tried
+from backupmx.core.history import Month
+from backupmx.core.message import Message, Progress, State
+from backupmx.core.subject import shown
+from backupmx.core.track import Life, Standing
 
 POSTFIX_QUEUE = {
     State.WAITING: "deferred",
@@ -32,13 +36,14 @@ def as_object(row: Row) -> dict[str, Any]:
         "arrival_time": int(message.arrived.timestamp()),
         "message_size": message.size,
         "sender": message.envelope.sender,
-        "recipients": [{"address": address, "delay_reason": _said(message, address)} for address in undelivered(message)],
+        "recipients": [{"address": address, "delay_reason": _said(message, address)} for address in message.unfinished()],
         "state": state.value,
         "attempts": attempts(message),
         "next_attempt": next_attempt(message),
         "expires": row.expires,
         "last_reply": latest.said if latest else None,
         "tls": message.envelope.client.tls,
+        "subject": shown(message.subject),
     }
 
 
@@ -49,7 +54,7 @@ def as_life(life: Life) -> dict[str, Any]:
         "arrival_time": int(life.arrived.timestamp()),
         "message_size": life.size,
         "sender": life.sender,
-        "recipients": [_fared(life, address, last) for address, last in zip(life.recipients, life.latest(), strict=True)],
+        "recipients": [_fared(life, place, last) for place, last in enumerate(life.latest())],
         "state": life.standing.value,
         "ended": life.ended,
         "client": {"address": life.client.address, "name": life.client.helo, "tls": life.client.tls},
@@ -58,11 +63,11 @@ def as_life(life: Life) -> dict[str, Any]:
     }
 
 
-def _fared(life: Life, address: str, last: Tried | Expired | None) -> dict[str, Any]:
+def _fared(life: Life, place: int, last: Tried | Expired | None) -> dict[str, Any]:
     tried = last if isinstance(last, Tried) else None
     return {
-        "address": address,
-        "outcome": outcome(life, last),
+        "address": life.recipients[place],
+        "outcome": outcome(life, place, last),
         "reply": tried.reply if tried else None,
         "host": tried.host if tried else None,
         "tls": tried.tls if tried else None,
@@ -70,8 +75,10 @@ def _fared(life: Life, address: str, last: Tried | Expired | None) -> dict[str, 
     }
 
 
-def outcome(life: Life, last: Tried | Expired | None) -> str:
+def outcome(life: Life, place: int, last: Tried | Expired | None) -> str:
     """What became of one recipient, in a word."""
+    if place in life.returned():
+        return "returned"
     done = isinstance(last, Tried) and last.result in (Result.DELIVERED, Result.RELAYED)
     if life.standing is Standing.REMOVED and not done:
         return "removed"
@@ -95,10 +102,32 @@ def _event(life: Life, event: AnyEvent) -> dict[str, Any]:
             }
         case Expired():
             return {"time": event.at, "event": "expired", "recipients": [life.recipients[place] for place in event.whom]}
+        case Told():
+            return {
+                "time": event.at,
+                "event": "notified",
+                "kind": event.kind.value,
+                "recipients": [life.recipients[place] for place in event.whom],
+                "notice": event.notice,
+            }
         case Damaged():
             return {"time": event.at, "event": "damaged", "why": event.why}
         case _:
             return {"time": event.at, "event": type(event).__name__.lower(), "by": event.by, "why": event.why}
+
+
+def as_month(month: Month) -> dict[str, Any]:
+    """How a month went, for one domain or for all, whose `domain` is null; then the books of its days, by column."""
+    return {
+        "month": f"{month.first:%Y-%m}",
+        "domain": month.domain or None,
+        "outages": month.outages,
+        "away_s": int(month.away.total_seconds()),
+        "kept": month.kept,
+        "lost": month.lost,
+        "longest_wait_s": int(month.longest_wait.total_seconds()),
+        "books": dict(zip(Line.__struct_fields__, month.line.columns(), strict=True)),
+    }
 
 
 def as_recipient(row: RecipientRow) -> dict[str, Any]:
@@ -115,11 +144,6 @@ def as_recipient(row: RecipientRow) -> dict[str, Any]:
 def address(row: RecipientRow) -> str:
     """`*@example.com` is everybody by a list, `@example.com` everybody by the primary's own word."""
     return f"{row.local}@{row.domain}"
-
-
-def undelivered(message: Message) -> tuple[str, ...]:
-    """The recipients that the message is still here for."""
-    return tuple(r.address for r in message.envelope.recipients if message.fate(r.address) is not Fate.DELIVERED)
 
 
 def attempts(message: Message) -> int:

@@ -72,6 +72,11 @@ def removed(message: Message) -> Mapping[str, Mapping[int, int]]:
     return found
 
 
+def differences(lines: Mapping[str, Mapping[int, Line]]) -> Mapping[tuple[str, int], int]:
+    """By domain and day, where the books do not balance; empty when they do."""
+    return {(domain, day): line.difference for domain, days in lines.items() for day, line in days.items() if line.difference}
+
+
 def day(moment: datetime) -> int:
     """Days since 1970, in UTC."""
     return (moment.astimezone(UTC).date() - _EPOCH).days

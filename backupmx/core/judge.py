@@ -22,6 +22,7 @@ WINDOW_OVER = Reply(554, "5.4.7 the holding window is over")
 UNSENDABLE = Reply(553, "5.1.3 no SMTP command can carry this address")
 NO_SMTPUTF8 = Reply(451, "4.6.7 the address is not ASCII, and the primary does not offer SMTPUTF8")
 NO_REQUIRETLS = Reply(451, "4.7.30 the sender requires TLS, and no REQUIRETLS is offered within TLS that proves who it is")
+AWAY = Reply(451, "4.4.1 the mail server cannot be reached")
 OUR_TROUBLE = Reply(451, "4.3.0 trouble of our own")
 
 

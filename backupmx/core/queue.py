@@ -43,6 +43,8 @@ class Filter(Struct, frozen=True):
     state: State | None = None
     before: datetime | None = None
     """Arrived before this moment."""
+    subject: str | None = None
+    """Whole subject or part of it, as a person reads it, compared without case."""
 
 
 class Page(Struct, frozen=True):

@@ -4,6 +4,7 @@ Knows: backoff and the holding window.
 Does not know: what time it is, and where due keys are kept.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from backupmx.core.message import Schedule
@@ -21,6 +22,18 @@ def backoff(deferrals: int, first: timedelta, last: timedelta) -> timedelta:
 def expired(arrived: datetime, window: timedelta, now: datetime) -> bool:
     """Whether the holding window of a message is over."""
     return arrived + window <= now
+
+
+LONGEST_WINDOW = timedelta(days=60)
+"""What can be configured."""
+ALERTS = (50, 80, 95)
+"""Parts of a holding window, in per cent, at which somebody should know."""
+
+
+def alert(began: datetime, window: timedelta, now: datetime, parts: Sequence[int] = ALERTS) -> int:
+    """The last of these parts that a message has reached; 0 before the first."""
+    used = (now - began) / window * 100
+    return max((part for part in parts if part <= used), default=0)
 
 
 def untried(arrived: datetime, now: datetime) -> datetime:

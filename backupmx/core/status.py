@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from backupmx.core.belief import Acquaintance
-from backupmx.core.message import State
+from backupmx.core.message import NOTICES, State
 from backupmx.core.queue import Census, Count
 
 
@@ -56,6 +56,8 @@ class QueueStatus(Struct, frozen=True):
     held: int
     quarantined: int
     damaged: int = 0
+    difference: int = 0
+    """Recipients for whom the books do not balance (I11)."""
 
 
 class DomainStatus(Struct, frozen=True):
@@ -91,8 +93,13 @@ class Status(Struct, frozen=True):
     domains: tuple[DomainStatus, ...]
 
 
-def compose(version: str, hostname: str, time: datetime, census: Census, views: Mapping[str, DomainView]) -> Status:
-    """Put the document together; domains in the order of `views`, then any that only the spool still knows."""
+def compose(
+    version: str, hostname: str, time: datetime, census: Census, views: Mapping[str, DomainView], difference: int = 0
+) -> Status:
+    """Put the document together; domains in the order of `views`, then any that only the spool still knows.
+
+    Notifications to strangers are in the whole queue's numbers alone. `difference` is that of the books.
+    """
     total = census.total
     waiting = total.get(State.WAITING, Count())
     queue = QueueStatus(
@@ -102,9 +109,10 @@ def compose(version: str, hostname: str, time: datetime, census: Census, views: 
         held=total.get(State.HELD, Count()).messages,
         quarantined=total.get(State.QUARANTINED, Count()).messages,
         damaged=total.get(State.DAMAGED, Count()).messages,
+        difference=difference,
     )
     unknown = DomainView(Primary(PrimaryState.UNKNOWN), None, timedelta(0))
-    names: Sequence[str] = [*views, *sorted(set(census.domains) - set(views))]
+    names: Sequence[str] = [*views, *sorted(set(census.domains) - {*views, NOTICES})]
     return Status(
         version=version,
         hostname=hostname,
@@ -115,7 +123,7 @@ def compose(version: str, hostname: str, time: datetime, census: Census, views: 
 
 
 BEYOND_THE_CONTRACT = {
-    "queue": ("damaged",),
+    "queue": ("damaged", "difference"),
     "domains": ("held", "quarantined", "damaged", "route", "acquaintance", "split"),
 }
 """What page and terminal show, and the published document has not."""

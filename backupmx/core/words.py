@@ -9,8 +9,11 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from backupmx.core import notation, schedule
 from backupmx.core.belief import Acquaintance
-from backupmx.core.status import PrimaryState, Status
+from backupmx.core.history import Month
+from backupmx.core.schedule import LONGEST_WINDOW
+from backupmx.core.status import DomainStatus, PrimaryState, Status
 
 
 class Notice(Struct, frozen=True):
@@ -70,6 +73,12 @@ def sentences(status: Status) -> tuple[str, ...]:
 def notices(status: Status) -> tuple[Notice, ...]:
     """What waits for somebody's decision, and is no message."""
     found = []
+    if status.queue.difference:
+        said = (
+            f"The books do not balance: of {recipients(status.queue.difference)} it is not known what became of the mail. "
+            "The log tells whose, and on which day. To look for what is wrong:"
+        )
+        found.append(Notice(said, "backupmx spool verify"))
     for domain in status.domains:
         if domain.doubtful:
             said = (
@@ -77,6 +86,14 @@ def notices(status: Status) -> tuple[Notice, ...]:
                 "and nothing is lost. It goes on by itself when it is right again. If what it refuses is right:"
             )
             found.append(Notice(said, f"backupmx domain resume {domain.domain}"))
+        if (part := _window_used(domain, status.time)) and domain.oldest:
+            window = timedelta(seconds=domain.holding_window_s)
+            said = (
+                f"{domain.domain}: the oldest message has used up {part} % of the holding window; "
+                f"{span(domain.oldest + window - status.time)} are left. To keep all that waits longer:"
+            )
+            longer = notation.spell_duration(min(2 * window, LONGEST_WINDOW))
+            found.append(Notice(said, f"backupmx domain set {domain.domain} holding_window={longer}"))
         known = domain.acquaintance
         if known and known.waiting is not None:
             said = (
@@ -85,6 +102,11 @@ def notices(status: Status) -> tuple[Notice, ...]:
             )
             found.append(Notice(said, f"backupmx recipients approve {domain.domain}"))
     return tuple(found)
+
+
+def _window_used(domain: DomainStatus, now: datetime) -> int:
+    window = timedelta(seconds=domain.holding_window_s)
+    return schedule.alert(domain.oldest, window, now) if domain.oldest and window else 0
 
 
 def acquaintance(known: Acquaintance) -> str:
@@ -106,6 +128,17 @@ def split(count: int) -> str:
 def addresses(count: int) -> str:
     """`1 address`, `1,234 addresses`."""
     return f"{count:,} address{'' if count == 1 else 'es'}"
+
+
+def recipients(count: int) -> str:
+    """`1 recipient`, `1,234 recipients`."""
+    return f"{count:,} recipient{'' if count == 1 else 's'}"
+
+
+def month(found: Month) -> str:
+    """`3 outages, 212 messages kept, 0 lost, longest wait 41 min`; a message counts once for each of its recipients."""
+    outages = f"{found.outages:,} outage{'' if found.outages == 1 else 's'}"
+    return f"{outages}, {messages(found.kept)} kept, {found.lost:,} lost, longest wait {span(found.longest_wait)}"
 
 
 def messages(count: int) -> str:

@@ -17,6 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from backupmx.config import Settings
 from backupmx.core import judge
+from backupmx.core.message import NOTICES
 from backupmx.core.status import DomainView, Primary, PrimaryState
 from backupmx.courier.alarm import Alarm, Timer, loop_timer
 from backupmx.courier.board import Board
@@ -25,10 +26,12 @@ from backupmx.courier.clocks import Clocks
 from backupmx.courier.health import Health
 from backupmx.courier.lane import Lane, Office
 from backupmx.courier.ledger import Learn, Ledger
+from backupmx.courier.notifier import Notifier
+from backupmx.courier.postman import Postman
 from backupmx.courier.resolver import Resolver
 from backupmx.courier.routes import Barred, Nowhere, Route, Routes
 from backupmx.courier.transaction import Patience
-from backupmx.ports import Acquaintances, Clock, Spool
+from backupmx.ports import Acquaintances, Chronicle, Clock, Spool
 from backupmx.watch import log
 
 GRACE = timedelta(seconds=20)
@@ -54,9 +57,11 @@ class Courier:
         spool: Spool,
         clock: Clock,
         acquaintances: Acquaintances,
+        notifier: Notifier,
         *,
         board: Board | None = None,
         learn: Learn | None = None,
+        chronicle: Chronicle | None = None,
         chores: Sequence[tuple[Chore, int]] = (),
         timer: Timer = loop_timer,
         seconds: Callable[[], float] = time.monotonic,
@@ -65,20 +70,22 @@ class Courier:
     ) -> None:
         """`board` is where others read how the primaries are; `learn` is told what they say of recipients.
 
-        `chores` are done beside ours, every so many minutes.
+        `chronicle` remembers when they were away, and how long mail waited. `chores` are done beside ours, every so many minutes.
         """
         self._settings = settings
         self._others = chores
+        self._chronicle = chronicle
         self._spool = spool
         self._clock = clock
         self._timer = timer
         self._routes = routes or Routes(settings, Resolver(settings.dns.nameservers))
-        self._ledger = Ledger(settings, spool, clock, timer, learn)
+        self._ledger = Ledger(settings, spool, notifier, clock, timer, self.wake, learn, chronicle)
         domains = tuple(settings.domains)
         self._clocks = Clocks(domains, spool.roll, board or Board(domains), seconds)
         short = replace(patience, connect=min(patience.connect, PROBE_S), command=min(patience.command, PROBE_S))
         dialler, prober = Dialler(settings.hostname, patience), Dialler(settings.hostname, short)
         self._office = Office(settings.delivery, self._ledger, dialler, prober, clock, timer, self._changed, acquaintances)
+        self._postman = Postman(self._ledger, self._routes, dialler, clock, timer)
         self._lanes: dict[str, Lane] = {}
         """By their routes' keys: domains with the same primary, on the same terms, share its health and its one probe."""
         self._lane_of: dict[str, Lane] = {}
@@ -105,10 +112,12 @@ class Courier:
                 self._add(chores, chore, minutes)
             chores.start()
             async with asyncio.TaskGroup() as lanes:
+                self._watch(lanes.create_task(self._postman.run()))
                 following = [lanes.create_task(self._follow(domain, lanes)) for domain in self._settings.domains]
                 await self._stop.wait()
                 for task in following:
                     task.cancel()
+                self._postman.stop()
                 for lane in self._lanes.values():
                     lane.stop()
         except BaseExceptionGroup as group:
@@ -156,6 +165,7 @@ class Courier:
         """New mail came, or an admin acted: look at once. Cheap; many calls make one look."""
         for lane in self._lanes.values():
             lane.ring()
+        self._postman.ring()
 
     def asked(self, domain: str) -> None:
         """A primary asks for what waits for it (RFC 1985): probe it, and let nothing wait longer. Cheap."""
@@ -163,6 +173,10 @@ class Courier:
         if lane is not None and domain not in self._hurrying:
             self._hurrying.add(domain)
             self._aside(self._hurry(domain, lane))
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _aside(self, chore: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(chore)
@@ -236,9 +250,7 @@ class Courier:
         lane = self._lanes.get(route.key)
         if lane is None:
             lane = self._lanes[route.key] = Lane(route.name, self._office)
-            task = lanes.create_task(lane.run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._watch(lanes.create_task(lane.run()))
         lane.addresses = route.addresses
         old = self._lane_of.get(domain)
         if old is not lane:
@@ -251,6 +263,12 @@ class Courier:
 
     def _changed(self, lane: Lane) -> None:
         self._clocks.change(dict.fromkeys(lane.domains, lane.health.accepting))
+        self._note(lane.domains, lane.health)
+
+    def _note(self, domains: Sequence[str], health: Health) -> None:
+        if self._chronicle is not None:
+            for domain in domains:
+                self._chronicle.primary(domain, health.shown, self._clock())
 
     def _leave(self, domain: str, lane: Lane) -> None:
         lane.leave(domain)
@@ -269,6 +287,7 @@ class Courier:
         if health.failed(now, why):
             log.primary_down(domain, why)
             self._clocks.change({domain: PrimaryState.DOWN})
+            self._note((domain,), health)
         health.probing(now)
 
     async def _tick(self) -> None:
@@ -289,9 +308,12 @@ class Courier:
             log.trouble("quarantine", error)
 
     async def _sweep(self) -> None:
-        """The end of the holding window, for each domain."""
-        for domain in self._settings.domains:
+        """The end of the holding window, for each domain; before it, a word to senders who want to know."""
+        for domain in (*self._settings.domains, NOTICES):
             try:
                 await self._ledger.expire(domain)
+                if domain != NOTICES:
+                    self._ledger.alert(domain)
+                    await self._ledger.warn(domain)
             except Exception as error:  # noqa: BLE001 - the next sweep comes; a lane that meets a broken spool ends us
                 log.trouble(f"expiry sweep of {domain}", error)

@@ -4,6 +4,8 @@ Knows: the reader of data, the intake, sizes.
 Does not know: sockets, replies to other commands.
 
 Content collects in memory up to a share of what the worker allows itself, then goes to the spool piece by piece (I4).
+Who the sender is, is found out for what will be held, not for what the primary takes. Of content that is larger than the share no
+signature is looked at: DKIM proves nothing of it, the safe side.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 
 import uuid_utils
 
-from backupmx.core import ids, replies
+from backupmx.core import ids, replies, subject
 from backupmx.core.data import ChunkReader, DataReader
 from backupmx.core.message import Envelope
 from backupmx.core.outcome import Reply
@@ -19,7 +21,7 @@ from backupmx.core.received import received
 from backupmx.core.replies import Answer
 from backupmx.core.track import Passed
 from backupmx.errors import SpoolFull
-from backupmx.ports import Clock, Handover, Spool
+from backupmx.ports import Clock, Handover, Prove, Spool
 from backupmx.watch import log
 
 SHARE = 256 * 1024
@@ -40,6 +42,7 @@ class Dock:
     max_size: int
     clock: Clock
     wake: Callable[[], None]
+    prove: Prove
     waiting: int = 0
     """Octets in memory now."""
     accepted: int = 0
@@ -78,9 +81,12 @@ class Arrival:
         "_handover",
         "_intake",
         "_parts",
+        "_put_in_front",
         "_refusal",
         "_size",
+        "_subject",
         "_waiting",
+        "_whole",
         "id",
         "reader",
     )
@@ -100,7 +106,11 @@ class Arrival:
         self._waiting = 0
         self._size = 0
         self._refusal: Answer | None = None
+        self._whole = True
+        """Whether nothing of it has gone to the spool yet."""
+        self._subject = ""
         self._keep(received(envelope, dock.hostname, self.id, self._arrived))
+        self._put_in_front = self._waiting
 
     def feed(self, octets: bytes) -> bool:
         """Take what arrived; returns whether `store` must run before more is read."""
@@ -135,9 +145,14 @@ class Arrival:
 
     async def store(self) -> None:
         """Hand over what waits in memory. Trouble is remembered for the reply."""
-        if self._refusal is not None:
-            return
-        content = self._drop()
+        if self._refusal is None:
+            content = self._drop()
+            if self._whole:
+                self._whole = False
+                self._subject = subject.found(content)
+            await self._pass_on(content)
+
+    async def _pass_on(self, content: bytes) -> None:
         try:
             await self._intake.write(content)
             if self._handover is not None:
@@ -152,16 +167,18 @@ class Arrival:
 
     async def finish(self) -> Answer:
         """Make it durable, and say what to reply; 250 only when it is (I1)."""
-        await self.store()
+        content = b"".join(self._parts)
+        self._parts = [content]
+        if self._refusal is None:
+            await self._pass_on(content)
         if self._handover is not None and self._refusal is None:
             reply = await self._handover.finish()
             if reply is not None:
                 return await self._relayed(reply)
         if self._refusal is None:
-            try:
-                await self._intake.commit(self._envelope, self._arrived)
-            except Exception as error:  # noqa: BLE001 - as above
-                self._refusal = _answer_to(error)
+            if self._whole:
+                self._subject = subject.found(content)
+            await self._commit(content[self._put_in_front :] if self._whole else None)
         if self._refusal is not None:
             await self.abandon()
             return self._refusal
@@ -171,6 +188,23 @@ class Arrival:
         except Exception as error:  # noqa: BLE001 - it is ours now, whoever could not be told
             log.trouble("accepted", error)
         return answer
+
+    async def _commit(self, content: bytes | None) -> None:
+        envelope = await self._proven(content)
+        self._drop()  # only now: until then it waits in memory
+        try:
+            await self._intake.commit(envelope, self._arrived, self._subject)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refusal = _answer_to(error)
+
+    async def _proven(self, content: bytes | None) -> Envelope:
+        """The envelope, with how the sender is known to be who it says it is."""
+        try:
+            proof = await self._dock.prove(self._envelope, content)
+        except Exception as error:  # noqa: BLE001 - then it is not known: the message is worth more (I9)
+            log.trouble("proof", error)
+            return self._envelope
+        return self._envelope.proven(proof) if proof else self._envelope
 
     async def _relayed(self, reply: Reply) -> Answer:
         """The primary has spoken: what it took is its own, what it refused is nobody's."""

@@ -23,7 +23,7 @@ from backupmx.edge.house import House
 from backupmx.edge.session import Session
 from backupmx.edge.tally import Row
 from backupmx.edge.terms import Terms
-from backupmx.ports import Clock, Spool
+from backupmx.ports import Clock, Prove, Spool
 from backupmx.watch import log, metrics
 
 ROUND_S = 1.0
@@ -50,6 +50,7 @@ class Edge:
         wake: Callable[[], None],
         tls: ssl.SSLContext | None,
         ask: Callable[[str], None],
+        prove: Prove,
     ) -> None:
         """`wake` is called for each message, `ask` for each domain whose primary asks for its queue (ETRN)."""
         self._settings = settings
@@ -68,7 +69,7 @@ class Edge:
             refused=_refused,
             ask=Requests(time.monotonic, ask),
         )
-        self._dock = Dock(spool, hostname, int(settings.max_message_size), clock, wake)
+        self._dock = Dock(spool, hostname, int(settings.max_message_size), clock, wake, prove)
         self._sessions: set[Connection] = set()
         self._taken = 0
         self._tasks: set[asyncio.Task[None]] = set()

@@ -14,14 +14,11 @@ from backupmx.core import ids
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Envelope, Message, Schedule
 from backupmx.errors import SpoolFull
-from backupmx.spool.transaction import HEADER, PAGE, Transaction
+from backupmx.spool.transaction import CHUNK, Transaction
 from backupmx.spool.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-CHUNK = 64 * PAGE - HEADER
-"""Whole pages with LMDB's own header."""
 
 
 class LmdbIntake:
@@ -81,7 +78,7 @@ class LmdbIntake:
         if self._room() < octets:
             raise SpoolFull("no room in the spool above the reserve")
 
-    async def commit(self, envelope: Envelope, arrived: datetime) -> None:
+    async def commit(self, envelope: Envelope, arrived: datetime, subject: str = "") -> None:
         """See `ports.Intake`."""
         content = b"".join(self._parts)
         self._check_room(len(content))
@@ -92,11 +89,10 @@ class LmdbIntake:
         def command(work: Transaction) -> None:
             if first:
                 work.txn.delete(id, db=work.tables.unfinished)
-            if content:
-                work.put_chunk(id, first, content)
             schedule = {recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients}
             chunks = first + bool(content)
-            work.move(id, None, Message(self.id, arrived, size, chunks, digest.digest(), envelope, schedule))
+            message = Message(self.id, arrived, size, chunks, digest.digest(), envelope, schedule, subject=subject)
+            work.accept(message, content, first)
 
         self._parts, self._pending, self._chunks = [], 0, 0
         await self._writer.do(command)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Fate, Message, State
+from backupmx.core.message import FINAL, Message, State
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATES = {State.WAITING: b"w", State.LEASED: b"w", State.HELD: b"h", State.QUARANTINED: b"q", State.DAMAGED: b"x"}
@@ -17,6 +17,8 @@ STATES = {State.WAITING: b"w", State.LEASED: b"w", State.HELD: b"h", State.QUARA
 BY_LETTER = {b"w": State.WAITING, b"h": State.HELD, b"q": State.QUARANTINED, b"x": State.DAMAGED}
 ID = 16
 LAST = b"\xff" * ID
+LAST_DAY = 2**32 - 1
+"""That a line of the books can have."""
 
 
 def milliseconds(moment: datetime) -> int:
@@ -39,9 +41,19 @@ def chunk(id: bytes, number: int) -> bytes:
     return id + number.to_bytes(4)
 
 
+def line(domain: str, day: int) -> bytes:
+    """A line of the books: by domain, then by day since 1970."""
+    return b"%b\0%b" % (domain.encode(), day.to_bytes(4))
+
+
 def lane(letter: bytes, domain: str) -> bytes:
     """The beginning of the keys of one state of one domain; the empty domain is the whole queue."""
     return b"%b%b\0" % (letter, domain.encode())
+
+
+def warned(domain: str) -> bytes:
+    """Up to which message senders were told that a domain's mail waits."""
+    return b"warned\0%b" % domain.encode()
 
 
 def lease(owner: str, domain: str, id: bytes) -> bytes:
@@ -77,8 +89,7 @@ def domains(message: Message) -> Iterator[str]:
     if not message.progress:
         yield from message.domains()
         return
-    delivered = Fate.DELIVERED
-    yield from dict.fromkeys(r.domain for r in message.envelope.recipients if message.fate(r.address) is not delivered)
+    yield from dict.fromkeys(r.domain for r in message.envelope.recipients if message.fate(r.address) not in FINAL)
 
 
 def id_of(key: bytes) -> MessageId:

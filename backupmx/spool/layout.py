@@ -12,9 +12,10 @@ from pathlib import Path
 import lmdb
 
 from backupmx.errors import SpoolLocked, SpoolTooNew, SpoolUnusable
-from backupmx.spool.transaction import Tables
+from backupmx.spool.transaction import Tables, Transaction, decode
 
-VERSION = 1
+VERSION = 2
+"""2: with books. Everything older is brought up to it before it is used."""
 LAYOUT = b"layout"
 TABLES = 16
 READERS = 1024
@@ -27,14 +28,25 @@ def prepare(path: Path) -> None:
     make_directory(path)
     env = open_environment(path, None)
     try:
-        meta = tables(env).meta
+        there = tables(env)
         with env.begin(write=True) as txn:
-            if txn.get(LAYOUT, db=meta) is None:
-                txn.put(LAYOUT, str(VERSION).encode(), db=meta)
+            version = int(txn.get(LAYOUT, str(VERSION).encode(), db=there.meta))
+            if version < 2:
+                open_books(txn, there)
+            txn.put(LAYOUT, str(VERSION).encode(), db=there.meta)
     finally:
         env.close()
     for place in (path, path.parent):
         sync_directory(place)
+
+
+def open_books(txn: lmdb.Transaction, there: Tables) -> None:
+    """They begin with what is here."""
+    work = Transaction(txn, there)
+    with txn.cursor(there.message) as cursor:
+        for _, raw in cursor:
+            work.enter(decode(raw))
+    work.finish()
 
 
 def make_directory(path: Path) -> None:
@@ -58,6 +70,21 @@ def lock(path: Path) -> int:
         os.close(fd)
         raise SpoolLocked(f"spool {path}: another instance works on it") from None
     return fd
+
+
+def locked(path: Path) -> bool:
+    """Whether an instance has the spool now; no, when there is none or this user may not look. Makes nothing."""
+    try:
+        fd = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def open_environment(path: Path, map_size: int | None) -> lmdb.Environment:

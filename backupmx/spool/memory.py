@@ -10,17 +10,19 @@ from datetime import datetime
 from msgspec.structs import replace
 from xxhash import xxh3_128
 
-from backupmx.core import ids, track
+from backupmx.core import books, events, ids, subject
+from backupmx.core.books import Line
+from backupmx.core.events import AnyEvent, Bounced, Damaged, Held, Released, Removed
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Envelope, Lease, Message, Schedule, State
+from backupmx.core.message import Envelope, Lease, Message, Notice, Schedule, State
 from backupmx.core.outcome import Outcome
 from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
-from backupmx.core.track import AnyEvent, Damaged, Held, Released, Removed
 from backupmx.errors import MessageDamaged, SpoolFull
 from backupmx.spool import keys, states
-from backupmx.spool.intake import CHUNK
+from backupmx.spool.memory_books import MemoryBooks
 from backupmx.spool.memory_roll import MemoryRoll
 from backupmx.spool.memory_track import MemoryTrack
+from backupmx.spool.transaction import CHUNK
 
 
 class MemoryIntake:
@@ -37,22 +39,12 @@ class MemoryIntake:
         if sum(map(len, self._parts)) > self._spool.room():
             raise SpoolFull("no room in the spool")
 
-    async def commit(self, envelope: Envelope, arrived: datetime) -> None:
+    async def commit(self, envelope: Envelope, arrived: datetime, subject: str = "") -> None:
         """See `ports.Intake`."""
         content = b"".join(self._parts)
         if len(content) > self._spool.room():
             raise SpoolFull("no room in the spool")
-        message = Message(
-            id=self.id,
-            arrived=arrived,
-            size=len(content),
-            chunks=-(-len(content) // CHUNK),
-            digest=xxh3_128(content).digest(),
-            envelope=envelope,
-            schedule={recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients},
-        )
-        self._spool.contents[self.id] = content
-        self._spool.messages[self.id] = message
+        self._spool.accept(self.id, arrived, content, envelope, subject)
 
     async def abandon(self) -> None:
         """See `ports.Intake`."""
@@ -68,6 +60,8 @@ class MemorySpool:
         self.capacity = capacity
         self.roll = MemoryRoll()
         self.track = MemoryTrack(self.messages)
+        self._warned: dict[str, MessageId] = {}
+        self._books = MemoryBooks()
 
     def room(self) -> int:
         """See `ports.Spool`."""
@@ -77,13 +71,35 @@ class MemorySpool:
         """See `ports.Spool`."""
         return MemoryIntake(self, id)
 
-    def _put(self, id: MessageId, new: Message | None, events: Sequence[AnyEvent] = ()) -> None:
+    def accept(self, id: MessageId, arrived: datetime, content: bytes, envelope: Envelope, about: str) -> None:
+        """A message comes in."""
+        message = Message(
+            id=id,
+            arrived=arrived,
+            size=len(content),
+            chunks=-(-len(content) // CHUNK),
+            digest=xxh3_128(content).digest(),
+            envelope=envelope,
+            schedule={recipient.domain: Schedule(due=arrived) for recipient in envelope.recipients},
+            subject=about,
+        )
+        self.contents[id] = content
+        self.messages[id] = message
+        self._books.enter(message)
+
+    def _put(self, id: MessageId, new: Message, events: Sequence[AnyEvent] = ()) -> None:
+        old = self.messages[id]
+        self._books.shift(old, books.places(new))
         if events:
-            self.track.add(self.messages[id], events, gone=new is None)
-        if new is None:
+            self.track.add(old, events, gone=new.finished)
+        if new.finished:
             del self.messages[id], self.contents[id]
         else:
             self.messages[id] = new
+
+    def _take(self, notices: Sequence[Notice], now: datetime) -> None:
+        for notice in notices:
+            self.accept(notice.id, now, notice.content, notice.envelope, subject.found(notice.content))
 
     def _dues(self, domain: str) -> list[tuple[datetime, MessageId]]:
         return sorted(
@@ -102,16 +118,22 @@ class MemorySpool:
                 leases.append(Lease(new, domain, new.pending(domain), owner, until))
         return tuple(leases)
 
-    async def settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+    async def settle(
+        self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, notices: Sequence[Notice] = ()
+    ) -> Sequence[Notice]:
         """See `ports.Spool`."""
         old = self.messages.get(lease.message.id)
-        if old is not None:
-            new = states.settled(old, lease.domain, outcomes, now, due)
-            self._put(old.id, new, track.tried(old, outcomes, now))
+        if old is None:
+            return ()
+        told, true = states.returned(old, notices)
+        new = states.settled(old, lease.domain, outcomes, now, due, told)
+        self._put(old.id, new, [*events.tried(old, outcomes, now), *events.told(old, true, now)])
+        self._take(true, now)
+        return true
 
     async def set_aside(self, id: MessageId, damage: str, now: datetime) -> None:
         """See `ports.Spool`."""
-        self._change([id], lambda message: replace(message, damage=damage), Damaged(now, track.cut(damage)))
+        self._change([id], lambda message: replace(message, damage=damage), Damaged(now, events.cut(damage)))
 
     def content(self, id: MessageId) -> Iterator[bytes]:
         """See `ports.Spool`."""
@@ -127,17 +149,59 @@ class MemorySpool:
         """See `ports.Spool`."""
         return next((due for due, _ in self._dues(domain)), None)
 
-    async def expire(self, domain: str, before: datetime, now: datetime, limit: int) -> tuple[MessageId, ...]:
+    def late(self, domain: str, upto: datetime, now: datetime, limit: int) -> tuple[Message, ...]:
         """See `ports.Spool`."""
-        late = [
-            id
+        return tuple(message for _, message in sorted(self.messages.items()) if states.late(message, domain, upto, now))[:limit]
+
+    async def expire(
+        self, domain: str, late: Mapping[MessageId, Sequence[Notice]], upto: datetime, now: datetime
+    ) -> Mapping[MessageId, Sequence[Notice]]:
+        """See `ports.Spool`."""
+        done = {}
+        for id, notices in late.items():
+            old = self.messages.get(id)
+            if old is None or not states.late(old, domain, upto, now):
+                continue
+            told, true = states.returned(old, notices)
+            self._put(
+                id, states.expired(old, domain, now, told), [*events.expired(old, domain, now), *events.told(old, true, now)]
+            )
+            self._take(true, now)
+            done[id] = true
+        return done
+
+    def unwarned(self, domain: str, before: datetime, limit: int) -> tuple[Message, ...]:
+        """See `ports.Spool`."""
+        last = self._warned.get(domain, "")
+        return tuple(
+            message
             for id, message in sorted(self.messages.items())
-            if message.state(domain) in (State.WAITING, State.LEASED) and domain in message.schedule and message.arrived < before
-        ][:limit]
-        for id in late:
-            old = self.messages[id]
-            self._put(id, states.expired(old, domain, now), track.expired(old, domain, now))
-        return tuple(late)
+            if id > last and message.arrived < before and domain in message.schedule and not (message.hold or message.damage)
+        )[:limit]
+
+    async def warn(self, domain: str, upto: MessageId, notices: Mapping[MessageId, Notice], now: datetime) -> None:
+        """See `ports.Spool`."""
+        for id, notice in notices.items():
+            old = self.messages.get(id)
+            if old is not None:
+                self._put(id, old, events.told(old, (notice,), now))
+                self._take((notice,), now)
+        self._warned[domain] = upto
+
+    async def bounce(self, notice: Notice, id: MessageId, by: str, why: str, now: datetime) -> bool:
+        """See `ports.Spool`."""
+        old = self.messages.get(id)
+        new = states.bounced(old, notice, why, now) if old is not None else None
+        if old is None or new is None:
+            return False
+        event = Bounced(now, events.cut(by), events.cut(why))
+        self._put(id, new, (event, *events.told(old, (notice,), now)))
+        self._take((notice,), now)
+        return True
+
+    def books(self, since: int) -> Mapping[str, Mapping[int, Line]]:
+        """See `ports.Spool`."""
+        return self._books.since(since)
 
     async def reclaim(self, owner: str, now: datetime) -> int:
         """See `ports.Spool`."""
@@ -154,19 +218,20 @@ class MemorySpool:
 
     async def hold(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        event = Held(now, track.cut(by), track.cut(why))
+        event = Held(now, events.cut(by), events.cut(why))
         return self._change(ids_, lambda message: states.held(message, by, why, now), event)
 
     async def release(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        event = Released(now, track.cut(by), track.cut(why))
+        event = Released(now, events.cut(by), events.cut(why))
         return self._change(ids_, lambda message: states.released(message, now), event)
 
     async def hurry(self, domain: str, now: datetime, limit: int) -> int:
         """See `ports.Spool`."""
         later = [id for due, id in self._dues(domain) if due > now and not self.messages[id].schedule[domain].owner][:limit]
         for id in later:
-            self._put(id, states.hurried(self.messages[id], now, domain))
+            if (new := states.hurried(self.messages[id], now, domain)) is not None:
+                self._put(id, new)
         return len(later)
 
     async def retry(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
@@ -177,7 +242,10 @@ class MemorySpool:
         """See `ports.Spool`."""
         found = tuple(id for id in dict.fromkeys(ids_) if id in self.messages)
         for id in found:
-            self._put(id, None, (Removed(now, track.cut(by), track.cut(why)),))
+            old = self.messages[id]
+            self._books.shift(old, books.removed(old))
+            self.track.add(old, (Removed(now, events.cut(by), events.cut(why)),), gone=True)
+            del self.messages[id], self.contents[id]
         return found
 
     def _change(

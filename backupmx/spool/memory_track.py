@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from backupmx.core import ids, track
+from backupmx.core.events import AnyEvent
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Message
-from backupmx.core.track import AnyEvent, Life, Lives, Passed, Record, Wanted
+from backupmx.core.track import Life, Lives, Passed, Record, Wanted
 
 
 class MemoryTrack:

@@ -7,20 +7,24 @@ Does not know: where a message is stored.
 |---|---|
 | absent | ACCEPT → waiting |
 | waiting | `leased` → leased |
-| leased | `settled` → waiting, quarantined or absent; a lapsed lease is due like any other |
-| held | `released` → waiting; removal |
-| quarantined | `released` → waiting; removal |
+| leased | `settled` → waiting, quarantined or finished, which is absent; a lapsed lease is due like any other |
+| held | `released` → waiting; `bounced` → absent; removal |
+| quarantined | `released` → waiting; `bounced` → absent; removal |
 | damaged | `released` → waiting; removal |
+
+Each transaction that returns recipients to their sender takes the notification in as a message of its own, which is waiting.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from backupmx.core.message import Fate, Hold, Message, Progress, Schedule, State
+from backupmx.core import subject
+from backupmx.core.message import FINAL, Fate, Hold, Kind, Message, Notice, Progress, Schedule, State
 from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome
 from backupmx.core.queue import Filter
+from backupmx.spool import keys
 
 FATES = {Delivered: Fate.DELIVERED, Deferred: Fate.PENDING, Failed: Fate.QUARANTINED}
 EXPIRED = "the holding window is over"
@@ -33,35 +37,72 @@ def leased(message: Message, domain: str, owner: str, until: datetime) -> Messag
     return replace(message, schedule={**message.schedule, domain: new})
 
 
-def settled(message: Message, domain: str, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> Message | None:
-    """Record the outcomes; None when every recipient has its message."""
+def returned(message: Message, notices: Sequence[Notice]) -> tuple[Collection[str], Sequence[Notice]]:
+    """Whose failure the sender is told of, and the notifications that are to be sent, now that it is known how all stand.
+
+    One that tells of a failure is true only if nobody of whom it tells came to another end meanwhile.
+    """
+    if not notices:
+        return (), ()
+    true = [
+        notice
+        for notice in notices
+        if notice.kind is not Kind.FAILED or all(message.fate(address) is Fate.PENDING for address in notice.about)
+    ]
+    return {address for notice in true if notice.kind is Kind.FAILED for address in notice.about}, true
+
+
+def settled(
+    message: Message, domain: str, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, told: Collection[str] = ()
+) -> Message:
+    """Record the outcomes; the sender is told of these failures."""
     progress = dict(message.progress)
     for address, outcome in outcomes.items():
         # what expired meanwhile stays quarantined, unless it was delivered after all
-        if message.fate(address) is Fate.PENDING or isinstance(outcome, Delivered):
-            progress[address] = Progress(FATES[type(outcome)], str(outcome.reply), outcome.host, now)
+        fate = message.fate(address)
+        if fate is Fate.PENDING or (isinstance(outcome, Delivered) and fate not in FINAL):
+            end = Fate.RETURNED if address in told and isinstance(outcome, Failed) else FATES[type(outcome)]
+            progress[address] = Progress(end, str(outcome.reply), outcome.host, now)
     message = replace(message, progress=progress)
     schedule = dict(message.schedule)
     old = schedule.pop(domain, None)
     if old and message.pending(domain):
         deferred = any(isinstance(outcome, Deferred) for outcome in outcomes.values())
         schedule[domain] = replace(old, due=due, deferrals=old.deferrals + deferred, owner=None)
-    return None if delivered(message) else replace(message, schedule=schedule)
+    return replace(message, schedule=schedule)
 
 
-def delivered(message: Message) -> bool:
-    """Whether nothing is left to do."""
-    return all(message.fate(recipient.address) is Fate.DELIVERED for recipient in message.envelope.recipients)
+def late(message: Message, domain: str, upto: datetime, now: datetime) -> bool:
+    """Whether the holding window is over for what is pending in this domain; what is leased has its courier see to that."""
+    entry = message.schedule.get(domain)
+    if entry is None or message.hold or message.damage:
+        return False
+    return message.window_began <= upto and not (entry.owner and entry.due > now)
 
 
-def expired(message: Message, domain: str, now: datetime) -> Message:
-    """The end of the holding window: what is pending in this domain is quarantined."""
-    late = {address: Progress(Fate.QUARANTINED, _last_words(message, address), "", now) for address in message.pending(domain)}
+def expired(message: Message, domain: str, now: datetime, told: Collection[str] = ()) -> Message:
+    """The end of the holding window: what is pending in this domain is returned to a sender who is told, else quarantined."""
+    late = {
+        address: Progress(Fate.RETURNED if address in told else Fate.QUARANTINED, last_words(message, address), "", now)
+        for address in message.pending(domain)
+    }
     schedule = {name: entry for name, entry in message.schedule.items() if name != domain}
     return replace(message, progress={**message.progress, **late}, schedule=schedule)
 
 
-def _last_words(message: Message, address: str) -> str:
+def bounced(message: Message, notice: Notice, why: str, now: datetime) -> Message | None:
+    """An admin's wish: whoever has not got it will not; None when the notice does not tell of exactly those.
+
+    Nor can one be sent back that is on its way, or whose content is damaged.
+    """
+    if message.state() in (State.LEASED, State.DAMAGED) or set(message.unfinished()) != set(notice.about):
+        return None
+    ends = {address: Progress(Fate.RETURNED, why, "", now) for address in notice.about}
+    return replace(message, progress={**message.progress, **ends}, schedule={}, hold=None)
+
+
+def last_words(message: Message, address: str) -> str:
+    """Why somebody's time is over, with what was learned before."""
     known = message.progress.get(address)
     return f"{EXPIRED}; last: {known.said}" if known else EXPIRED
 
@@ -88,7 +129,8 @@ def released(message: Message, now: datetime) -> Message | None:
         address: replace(known, fate=Fate.PENDING) if known.fate is Fate.QUARANTINED else known
         for address, known in message.progress.items()
     }
-    message = replace(message, progress=progress, hold=None, damage=None)
+    stood_still = message.stood_still + (now - message.hold.at if message.hold else timedelta(0))
+    message = replace(message, progress=progress, hold=None, damage=None, stood_still=stood_still)
     schedule = {}
     for domain in message.domains():
         if message.pending(domain):
@@ -108,7 +150,7 @@ def hurried(message: Message, now: datetime, of: str | None = None) -> Message |
 
 def matches(wanted: Filter, message: Message) -> bool:
     """Whether a message is meant by a filter."""
-    if wanted.domain is not None and wanted.domain not in message.domains():
+    if wanted.domain is not None and wanted.domain not in keys.domains(message):
         return False
     if wanted.state is not None and message.state(wanted.domain) is not wanted.state:
         both = {State.WAITING, State.LEASED}
@@ -118,5 +160,8 @@ def matches(wanted: Filter, message: Message) -> bool:
         return False
     if wanted.sender is not None and wanted.sender.lower() not in message.envelope.sender.lower():
         return False
-    addresses = [recipient.address.lower() for recipient in message.envelope.recipients]
-    return wanted.recipient is None or any(wanted.recipient.lower() in address for address in addresses)
+    if wanted.recipient is not None:
+        part = wanted.recipient.lower()
+        if not any(part in recipient.address.lower() for recipient in message.envelope.recipients):
+            return False
+    return wanted.subject is None or wanted.subject.lower() in subject.shown(message.subject).lower()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backupmx.core import ids, track
+from backupmx.core import events, ids
+from backupmx.core.events import AnyEvent, Bounced, Damaged, Held, Released, Removed
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Lease, Message
+from backupmx.core.message import Lease, Message, Notice
 from backupmx.core.outcome import Outcome
-from backupmx.core.track import AnyEvent, Damaged, Held, Released, Removed
 from backupmx.spool import keys, layout, states
 from backupmx.spool.intake import LmdbIntake
 from backupmx.spool.roll import LmdbRoll
@@ -91,39 +91,63 @@ class LmdbSpool(View):
 
         return await self._writer.do(command)
 
-    async def settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+    async def settle(
+        self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, notices: Sequence[Notice] = ()
+    ) -> Sequence[Notice]:
         """See `ports.Spool`."""
         id = ids.decode(lease.message.id)
 
-        def command(work: Transaction) -> None:
+        def command(work: Transaction) -> Sequence[Notice]:
             old = work.get(id)
-            if old is not None:
-                new = states.settled(old, lease.domain, outcomes, now, due)
-                work.move(id, old, new, track.tried(old, outcomes, now))
+            if old is None:
+                return ()
+            told, true = states.returned(old, notices)
+            new = states.settled(old, lease.domain, outcomes, now, due, told)
+            work.move(id, old, new, [*events.tried(old, outcomes, now), *events.told(old, true, now)])
+            work.accept_notices(true, now)
+            return true
 
-        await self._writer.do(command)
+        return await self._writer.do(command)
 
     async def set_aside(self, id: MessageId, damage: str, now: datetime) -> None:
         """See `ports.Spool`."""
-        event = Damaged(now, track.cut(damage))
+        event = Damaged(now, events.cut(damage))
         await self._change([id], lambda message: replace(message, damage=damage), event)
 
-    async def expire(self, domain: str, before: datetime, now: datetime, limit: int) -> tuple[MessageId, ...]:
+    async def expire(
+        self, domain: str, late: Mapping[MessageId, Sequence[Notice]], upto: datetime, now: datetime
+    ) -> Mapping[MessageId, Sequence[Notice]]:
         """See `ports.Spool`."""
-        prefix = keys.lane(b"w", domain)
 
-        def command(work: Transaction) -> tuple[MessageId, ...]:
-            late = []
-            for id in _lane_ids(work, prefix, limit):
-                old = work.get(id)
-                assert old is not None
-                if old.arrived >= before:
-                    break
-                work.move(id, old, states.expired(old, domain, now), track.expired(old, domain, now))
-                late.append(old.id)
-            return tuple(late)
+        def command(work: Transaction) -> Mapping[MessageId, Sequence[Notice]]:
+            done = {}
+            for id, notices in late.items():
+                raw = ids.decode(id)
+                old = work.get(raw)
+                if old is None or not states.late(old, domain, upto, now):
+                    continue
+                told, true = states.returned(old, notices)
+                new = states.expired(old, domain, now, told)
+                work.move(raw, old, new, [*events.expired(old, domain, now), *events.told(old, true, now)])
+                work.accept_notices(true, now)
+                done[id] = true
+            return done
 
         return await self._writer.do(command)
+
+    async def warn(self, domain: str, upto: MessageId, notices: Mapping[MessageId, Notice], now: datetime) -> None:
+        """See `ports.Spool`."""
+
+        def command(work: Transaction) -> None:
+            for id, notice in notices.items():
+                raw = ids.decode(id)
+                old = work.get(raw)
+                if old is not None:
+                    work.move(raw, old, old, events.told(old, (notice,), now))
+                    work.accept_notices((notice,), now)
+            work.txn.put(keys.warned(domain), ids.decode(upto), db=work.tables.meta)
+
+        await self._writer.do(command)
 
     async def reclaim(self, owner: str, now: datetime) -> int:
         """See `ports.Spool`."""
@@ -154,7 +178,8 @@ class LmdbSpool(View):
             for id in found:
                 old = work.get(id)
                 assert old is not None
-                work.move(id, old, states.hurried(old, now, domain))
+                if (new := states.hurried(old, now, domain)) is not None:
+                    work.move(id, old, new)
             return len(found)
 
         return await self._writer.do(command)
@@ -163,12 +188,12 @@ class LmdbSpool(View):
 
     async def hold(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        event = Held(now, track.cut(by), track.cut(why))
+        event = Held(now, events.cut(by), events.cut(why))
         return await self._change(ids_, lambda message: states.held(message, by, why, now), event)
 
     async def release(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        event = Released(now, track.cut(by), track.cut(why))
+        event = Released(now, events.cut(by), events.cut(why))
         return await self._change(ids_, lambda message: states.released(message, now), event)
 
     async def retry(self, ids_: Sequence[MessageId], now: datetime) -> tuple[MessageId, ...]:
@@ -177,7 +202,7 @@ class LmdbSpool(View):
 
     async def remove(self, ids_: Sequence[MessageId], by: str, why: str, now: datetime) -> tuple[MessageId, ...]:
         """See `ports.Spool`."""
-        event = Removed(now, track.cut(by), track.cut(why))
+        event = Removed(now, events.cut(by), events.cut(why))
 
         def command(work: Transaction) -> tuple[MessageId, ...]:
             removed = []
@@ -185,9 +210,24 @@ class LmdbSpool(View):
                 raw = ids.decode(id)
                 old = work.get(raw)
                 if old is not None:
-                    work.move(raw, old, None, (event,))
+                    work.remove(raw, old, event)
                     removed.append(id)
             return tuple(removed)
+
+        return await self._writer.do(command)
+
+    async def bounce(self, notice: Notice, id: MessageId, by: str, why: str, now: datetime) -> bool:
+        """See `ports.Spool`."""
+        raw, event = ids.decode(id), Bounced(now, events.cut(by), events.cut(why))
+
+        def command(work: Transaction) -> bool:
+            old = work.get(raw)
+            new = states.bounced(old, notice, why, now) if old is not None else None
+            if old is None or new is None:
+                return False
+            work.move(raw, old, new, (event, *events.told(old, (notice,), now)))
+            work.accept_notices((notice,), now)
+            return True
 
         return await self._writer.do(command)
 
@@ -202,7 +242,7 @@ class LmdbSpool(View):
                 raw = ids.decode(id)
                 old = work.get(raw)
                 new = step(old) if old is not None else None
-                if new is not None:
+                if old is not None and new is not None:
                     work.move(raw, old, new, events)
                     changed.append(id)
             return tuple(changed)
@@ -231,16 +271,5 @@ def _later_ids(work: Transaction, domain: str, now: datetime, limit: int) -> lis
         while there and len(found) < limit and key_of(cursor).startswith(prefix):
             if not cursor.value():
                 found.append(key_of(cursor)[-keys.ID :])
-            there = cursor.next()
-    return found
-
-
-def _lane_ids(work: Transaction, prefix: bytes, limit: int) -> list[bytes]:
-    """Oldest first."""
-    found: list[bytes] = []
-    with work.txn.cursor(work.tables.lane) as cursor:
-        there = cursor.set_range(prefix)
-        while there and len(found) < limit and key_of(cursor).startswith(prefix):
-            found.append(key_of(cursor)[-keys.ID :])
             there = cursor.next()
     return found

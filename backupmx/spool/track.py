@@ -8,29 +8,24 @@ from the newest back: a record that does not even hold the text is passed by wit
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import lmdb
 
 from backupmx.core import ids, track
 from backupmx.core.ids import MessageId
 from backupmx.core.track import Life, Lives, Passed, Record, Wanted
-from backupmx.spool import keys
+from backupmx.spool.search import LOOK_S, SLACK, first_id, may_hold, octets
 from backupmx.spool.transaction import Tables, Transaction, decode, decode_record, encode
 from backupmx.spool.view import key_of
 from backupmx.spool.writer import Writer
 
-LOOK = 2000
-"""Messages that one page may look at."""
 BATCH = 500
 """Records that are written in one go: mail waits for the writer meanwhile."""
 SWEEP = 1000
 """Records that are looked at, or deleted, in one go."""
-MOMENT = 6
-"""The first octets of an id: milliseconds since 1970 (RFC 9562 section 5.7)."""
-SLACK = timedelta(minutes=1)
-"""Ids and times of arrival are taken one after the other."""
 
 
 class LmdbTrack:
@@ -53,10 +48,11 @@ class LmdbTrack:
         below = ids.decode(after) if after else search.below
         found: list[Life] = []
         last: bytes | None = None
+        until = time.perf_counter() + LOOK_S
         with self._env.begin() as txn:
-            for looked, (id, message, record) in enumerate(self._newest_first(txn, min(below, search.below), search.lowest)):
-                if len(found) >= limit or looked >= LOOK:
-                    return Lives(tuple(found), ids.encode(last) if last else None)
+            for id, message, record in self._newest_first(txn, min(below, search.below), search.lowest):
+                if last is not None and (len(found) >= limit or time.perf_counter() > until):
+                    return Lives(tuple(found), ids.encode(last))
                 last = id
                 early = id < search.early
                 if not early and not search.may_hold(message, record):
@@ -138,29 +134,18 @@ class _Search:
         self.below = high + b"\0"
         """Above all ids that are meant."""
         if wanted.until is not None:
-            self.below = min(self.below, _moment(wanted.until + SLACK))
-        self.early = b"" if wanted.since is None else _moment(wanted.since - SLACK)
+            self.below = min(self.below, first_id(wanted.until + SLACK))
+        self.early = b"" if wanted.since is None else first_id(wanted.since - SLACK)
         """An id that is lower says that its message came before the time that is meant; the message itself has the last word."""
-        parts = (wanted.sender, wanted.recipient, wanted.host)
-        # octets know the two cases of ASCII alone
-        self._parts = [part.lower().encode() for part in parts if part is not None and part.isascii()]
+        self._parts = octets((wanted.sender, wanted.recipient, wanted.host))
 
     def may_hold(self, message: bytes | None, record: bytes | None) -> bool:
-        """Whether it is worth the reading: texts stand in a record as they are."""
-        if not self._parts:
-            return True
-        octets = b"\0".join((message or b"", record or b"")).lower()
-        return all(part in octets for part in self._parts)
+        """Whether it is worth the reading."""
+        return not self._parts or may_hold(b"\0".join((message or b"", record or b"")), self._parts)
 
     def is_over(self, life: Life) -> bool:
         """Whether everything from here on came before the time that is meant."""
         return self._since is not None and life.arrived < self._since - SLACK
-
-
-def _moment(moment: datetime) -> bytes:
-    """The lowest id of a moment."""
-    milliseconds = max(0, min(keys.milliseconds(moment), (1 << 8 * MOMENT) - 1))
-    return milliseconds.to_bytes(MOMENT) + bytes(keys.ID - MOMENT)
 
 
 def _last(record: Record) -> datetime:

@@ -4,7 +4,7 @@ Knows: the layout.
 Does not know: how to mend anything; it only reads, with or without a running server.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import lmdb
@@ -12,10 +12,14 @@ import msgspec
 from msgspec import Struct
 from xxhash import xxh3_128
 
-from backupmx.core import ids
+from backupmx.core import books, ids
+from backupmx.core.books import DAMAGED, HELD, QUARANTINED, WAITING, Line
 from backupmx.core.message import Message
 from backupmx.spool import keys, layout
-from backupmx.spool.transaction import Tables, decode, decode_record
+from backupmx.spool.transaction import Tables, decode, decode_line, decode_record
+
+HERE = (WAITING, HELD, QUARANTINED, DAMAGED)
+"""The columns of who is still here."""
 
 
 class Finding(Struct, frozen=True):
@@ -92,8 +96,22 @@ def _indexes(env: lmdb.Environment, tables: Tables) -> Iterator[Finding]:
             stored, real = counts.get(key, (0, 0)), tuple(expected.counts.get(key, (0, 0)))
             if stored != real:
                 yield Finding(None, f"count {key!r}: stored {stored}, counted {real}")
+        with txn.cursor(tables.book) as cursor:
+            lines = {bytes(key): decode_line(raw) for key, raw in cursor}
+        yield from _books(lines, expected.lines)
         yield from _track(txn, tables)
     yield Finding(None, None)
+
+
+def _books(stored: Mapping[bytes, Line], counted: Mapping[bytes, Sequence[int]]) -> Iterator[Finding]:
+    """What is still here must stand in the books, and they must balance (I11)."""
+    for key in stored.keys() | counted.keys():
+        line, real = stored.get(key, Line()), counted.get(key, [0] * len(Line.__struct_fields__))
+        here = tuple(real[column] for column in HERE)
+        if tuple(line.columns()[column] for column in HERE) != here:
+            yield Finding(None, f"books {key!r}: stored {line}, counted {here}")
+        if line.difference:
+            yield Finding(None, f"books {key!r}: a difference of {line.difference}")
 
 
 def _track(txn: lmdb.Transaction, tables: Tables) -> Iterator[Finding]:
@@ -119,6 +137,7 @@ class _Expected:
         self.lanes: dict[bytes, bytes] = {}
         self.leases: dict[bytes, bytes] = {}
         self.counts: dict[bytes, list[int]] = {}
+        self.lines: dict[bytes, list[int]] = {}
 
     def add(self, id: bytes, message: Message) -> None:
         entries = keys.Entries(message, id)
@@ -129,6 +148,10 @@ class _Expected:
             sums = self.counts.setdefault(lane, [0, 0])
             sums[0] += 1
             sums[1] += message.size
+        for domain, columns in books.places(message).items():
+            line = self.lines.setdefault(keys.line(domain, books.day(message.arrived)), [0] * len(Line.__struct_fields__))
+            for column, number in columns.items():
+                line[column] += number
 
 
 def _difference(name: str, wanted: Mapping[bytes, bytes], there: Mapping[bytes, bytes]) -> Iterator[Finding]:

@@ -4,8 +4,10 @@ Knows: databases, cursors.
 Does not know: how anything is written.
 """
 
+import heapq
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,19 +16,21 @@ import msgspec
 from xxhash import xxh3_128
 
 from backupmx.core import ids
+from backupmx.core.books import Line
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Message, State
 from backupmx.core.queue import Census, Count, Filter, Page, SpoolStats
 from backupmx.errors import MessageDamaged
 from backupmx.spool import keys, layout, states
-from backupmx.spool.transaction import PAGE, Tables, decode
+from backupmx.spool.search import LOOK_S, SLACK, first_id, may_hold, octets
+from backupmx.spool.transaction import PAGE, Tables, decode, decode_line
 
 HEADROOM = 0.1
 """Part of the map that new mail may not use: deleting needs free pages too."""
 AMPLE = 512 * 2**20
 CALLS = 64
-LOOK = 1000
-"""Records that one page of a filtered listing may look at."""
+ENCODED = b"=?"
+"""A subject with this in it may be about anything."""
 
 
 class View:
@@ -94,6 +98,55 @@ class View:
                 raise MessageDamaged(f"{id}: the content does not match its digest")
             yield chunk
 
+    def late(self, domain: str, upto: datetime, now: datetime, limit: int) -> tuple[Message, ...]:
+        """See `ports.Spool`."""
+        found: list[Message] = []
+        with self._env.begin() as txn:
+            for message in self._oldest_first(txn, domain, bytes(keys.ID)):
+                if message.arrived > upto or len(found) >= limit:
+                    break
+                if states.late(message, domain, upto, now):
+                    found.append(message)
+        return tuple(found)
+
+    def unwarned(self, domain: str, before: datetime, limit: int) -> tuple[Message, ...]:
+        """See `ports.Spool`."""
+        found: list[Message] = []
+        with self._env.begin() as txn:
+            last = txn.get(keys.warned(domain), bytes(keys.ID), db=self._tables.meta)
+            for message in self._oldest_first(txn, domain, last):
+                if message.arrived >= before or len(found) >= limit:
+                    break
+                if ids.decode(message.id) > last:
+                    found.append(message)
+        return tuple(found)
+
+    def _oldest_first(self, txn: lmdb.Transaction, domain: str, since: bytes) -> Iterator[Message]:
+        """What waits for a domain, from this id on."""
+        prefix = keys.lane(b"w", domain)
+        with txn.cursor(self._tables.lane) as cursor:
+            there = cursor.set_range(prefix + since)
+            while there and key_of(cursor).startswith(prefix):
+                raw = txn.get(key_of(cursor)[-keys.ID :], db=self._tables.message)
+                if raw is not None:
+                    yield decode(raw)
+                there = cursor.next()
+
+    def books(self, since: int) -> Mapping[str, Mapping[int, Line]]:
+        """See `ports.Spool`."""
+        found: dict[str, dict[int, Line]] = {}
+        since = min(since, keys.LAST_DAY)
+        with self._env.begin() as txn, txn.cursor(self._tables.book) as cursor:
+            there = cursor.first()
+            while there:
+                domain, _, day = key_of(cursor).partition(b"\0")
+                if int.from_bytes(day) < since:
+                    there = cursor.set_range(keys.line(domain.decode(), since))
+                    continue
+                found.setdefault(domain.decode(), {})[int.from_bytes(day)] = decode_line(cursor.value())
+                there = cursor.next()
+        return found
+
     def census(self) -> Census:
         """See `ports.Spool`."""
         total: dict[State, Count] = {}
@@ -125,35 +178,41 @@ class View:
     def page(self, wanted: Filter, after: MessageId | None = None, limit: int = 50) -> Page:
         """See `ports.Spool`."""
         found: list[Message] = []
-        looked = 0
-        last: MessageId | None = None
+        last: bytes | None = None
+        parts = octets((wanted.sender, wanted.recipient))
+        about = octets(wanted.subject.split()) if wanted.subject else ()
+        until = time.perf_counter() + LOOK_S
         with self._env.begin() as txn:
             for id in self._newest_first(txn, wanted, after):
-                if len(found) >= limit or looked >= LOOK:
-                    return Page(tuple(found), last)
-                looked += 1
+                if last is not None and (len(found) >= limit or time.perf_counter() > until):
+                    return Page(tuple(found), ids.encode(last))
+                last = id
                 raw = txn.get(id, db=self._tables.message)
-                if raw is None:
+                if raw is None or not may_hold(raw, parts) or not (may_hold(raw, about) or ENCODED in raw):
                     continue
                 message = decode(raw)
-                last = message.id
                 if states.matches(wanted, message):
                     found.append(message)
         return Page(tuple(found), None)
 
     def _newest_first(self, txn: lmdb.Transaction, wanted: Filter, after: MessageId | None) -> Iterator[bytes]:
-        start = ids.decode(after) if after else None
-        if wanted.state is None:
-            prefix, table = b"", self._tables.message
-        else:
-            prefix, table = keys.lane(keys.STATES[wanted.state], wanted.domain or ""), self._tables.lane
+        """Ids of what may be meant: the indexes know states, domains and, nearly, times of arrival."""
+        start = ids.decode(after) if after else keys.LAST
+        if wanted.before is not None:
+            start = min(start, first_id(wanted.before + SLACK))
+        if wanted.state is None and wanted.domain is None:
+            return self._backwards(txn, self._tables.message, b"", start)
+        letters = set(keys.BY_LETTER) if wanted.state is None else {keys.STATES[wanted.state]}
+        lanes = [keys.lane(letter, wanted.domain or "") for letter in letters]
+        return heapq.merge(*(self._backwards(txn, self._tables.lane, lane, start) for lane in lanes), reverse=True)
+
+    def _backwards(self, txn: lmdb.Transaction, table: lmdb._Database, prefix: bytes, start: bytes) -> Iterator[bytes]:
+        """Ids before that one, at the ends of keys that begin in this way."""
         with txn.cursor(table) as cursor:
-            there = cursor.set_range(prefix + start) if start else cursor.set_range(prefix + keys.LAST)
+            there = cursor.set_range(prefix + start)
             there = cursor.prev() if there else cursor.last()
             while there and key_of(cursor).startswith(prefix):
-                id = key_of(cursor)[-keys.ID :]
-                if start is None or id < start:
-                    yield id
+                yield key_of(cursor)[-keys.ID :]
                 there = cursor.prev()
 
     def matching(self, prefix: str, limit: int = 2) -> tuple[MessageId, ...]:

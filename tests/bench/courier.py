@@ -21,6 +21,7 @@ from backupmx.core import ids
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.courier.board import Board
 from backupmx.courier.courier import Courier
+from backupmx.courier.notifier import Notifier
 from backupmx.recipients.knowledge import Knowledge
 from backupmx.spool import layout
 from backupmx.spool.store import LmdbSpool
@@ -43,7 +44,7 @@ async def fill(spool: LmdbSpool, messages: int, size: int) -> None:
     envelope = Envelope("sender@sender.test", (Recipient(f"user@{DOMAIN}", DOMAIN),), Client("192.0.2.7", "client.test"))
 
     async def one() -> None:
-        intake = spool.intake(ids.encode(uuid_utils.uuid7().bytes))
+        intake = spool.intake(new_id())
         await intake.write(content)
         await intake.commit(envelope, now())
 
@@ -51,10 +52,15 @@ async def fill(spool: LmdbSpool, messages: int, size: int) -> None:
         await asyncio.gather(*(one() for _ in range(min(500, messages - start))))
 
 
+def new_id() -> ids.MessageId:
+    """As an edge makes them."""
+    return ids.encode(uuid_utils.uuid7().bytes)
+
+
 async def drain(spool: LmdbSpool, settings: Settings) -> float:
     """Seconds until the spool is empty."""
     knowledge = Knowledge(settings.domains, spool.roll, Board(tuple(settings.domains)), now, time.monotonic)
-    courier = Courier(settings, spool, now, knowledge)
+    courier = Courier(settings, spool, now, knowledge, Notifier(settings, spool.content, new_id))
     began = time.perf_counter()
     running = asyncio.create_task(courier.run())
     async with asyncio.timeout(PATIENCE_S):

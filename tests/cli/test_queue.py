@@ -7,7 +7,7 @@ import pytest
 from control.house import LONG_AGO, NOW, House, an_id
 
 from backupmx.control.protocol import ListQueue
-from backupmx.core.message import State
+from backupmx.core.message import Proof, State
 from cli.conftest import Run
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 [bold red]x[/] :smile: \u202egnp.exe\u200b \x9b31m \x7f"
@@ -38,6 +38,7 @@ def test_json_is_one_object_a_line_with_postfix_s_names(house: House, run: Run) 
         "expires",
         "last_reply",
         "tls",
+        "subject",
     ]
     assert oldest["queue_name"] == "deferred"
     assert oldest["queue_id"] == an_id(1)
@@ -86,7 +87,7 @@ def test_every_filter_narrows_the_list(house: House, run: Run) -> None:
     """Domain, sender, recipient, state, age, and how many."""
     for number, parts in enumerate(
         (
-            {"sender": "boss@elsewhere.example", "arrived": datetime.now(UTC) - timedelta(days=2)},
+            {"sender": "boss@elsewhere.example", "arrived": datetime.now(UTC) - timedelta(days=2), "subject": "Lunch"},
             {"to": ("user@two.example",), "arrived": datetime.now(UTC)},
             {"arrived": datetime.now(UTC)},
         )
@@ -102,6 +103,7 @@ def test_every_filter_narrows_the_list(house: House, run: Run) -> None:
     assert listed("--domain", "TWO.example.") == [1]
     assert listed("--sender", "BOSS@") == [0]
     assert listed("--recipient", "user@two") == [1]
+    assert listed("--subject", "LUN") == [0]
     assert listed("--state", "held") == [2]
     assert listed("--older-than", "1d") == [0]
     assert listed("--domain", "one.example", "--state", "waiting") == [0]
@@ -235,14 +237,16 @@ def test_flush_tries_a_domain_or_everything_without_asking(house: House, run: Ru
 @pytest.mark.parametrize("command", [("queue", "list"), ("queue", "list", "--json"), ("mailq",)])
 def test_hostile_text_is_shown_and_not_obeyed(house: House, run: Run, command: tuple[str, ...]) -> None:
     """I7: neither a terminal's escapes, nor rich's markup, nor directions; in JSON as escapes too."""
-    house.take(1, sender=f"{HOSTILE}@elsewhere.example", helo=HOSTILE)
+    house.take(1, sender=f"{HOSTILE}@elsewhere.example", helo=HOSTILE, subject=f"=?utf-8?q?=1b[2J?= {HOSTILE}")
     house.try_all(HOSTILE)
     out = run(*command).stdout
     assert all(char == "\n" or char.isprintable() for char in out)
     assert "[bold red]x[/] :smile:" in out
     if "--json" in command:
         assert json.loads(out)["sender"] == f"{HOSTILE}@elsewhere.example"
+        assert "\x1b[2J" in json.loads(out)["subject"]
     shown = run("queue", "show", an_id(1)).stdout
+    assert "subject: \\x1b[2J " in shown
     assert all(char == "\n" or char.isprintable() for char in shown)
     assert "calling itself \\x1b[2J" in shown
 
@@ -257,3 +261,29 @@ def test_a_broken_listing_is_told(house: House, run: Run, monkeypatch: pytest.Mo
     done = run("queue", "list")
     assert done.exit_code == 1
     assert "trouble inside" in done.stderr
+
+
+def test_bounce_sends_back_what_an_authenticated_sender_sent(house: House, run: Run) -> None:
+    """I3: and leaves what nobody may be told of where it is, saying why."""
+    proven, doubtful = house.take(1, proof=Proof.SPF), house.take(2)
+    assert run("queue", "hold", proven, doubtful).exit_code == 0
+    done = run("queue", "bounce", proven, doubtful, "--why", "wrong address", "--yes")
+    assert done.exit_code == 1
+    assert "bounce: 1 message\n" in done.stderr
+    assert f"{doubtful}: not changed: its sender was not authenticated" in done.stderr
+    left = {row.message.id: row.message for row in house.client.listing(ListQueue())}
+    (notice,) = [message for message in left.values() if message.id not in (proven, doubtful)]
+    assert set(left) == {doubtful, notice.id}
+    assert (notice.envelope.sender, notice.envelope.recipients[0].address) == ("", "sender@elsewhere.example")
+    told = run("track", proven).stdout
+    assert "sent back by " in told
+    assert "wrong address" in told
+    assert f"the sender was told (failed) of user@one.example, in message {notice.id}" in told
+    assert "to: user@one.example: returned" in told
+    assert house.woken
+
+
+def test_bounce_asks_first(house: House, run: Run) -> None:
+    id = house.take(1, proof=Proof.DKIM)
+    assert run("queue", "bounce", id, typed="n\n").exit_code == 1
+    assert list(states(house)) == [id]

@@ -1,8 +1,9 @@
 """A control server over a real spool, in a loop of its own, for tests that ask from outside."""
 
 import asyncio
+import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,23 +13,37 @@ from typing import Any
 import uvloop
 from structlog.testing import capture_logs
 
+from backupmx.alerts.crier import Crier, Sources
+from backupmx.config import Alerts, Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.client import ControlClient
 from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core import ids
 from backupmx.core.belief import Acquaintance, Learned
+from backupmx.core.finding import Report
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Client, Envelope, Recipient
+from backupmx.core.message import Client, Envelope, Proof, Recipient
 from backupmx.core.outcome import Deferred, Failed, Reply
 from backupmx.core.roll import MOST_LOST, Lists
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
+from backupmx.courier.notifier import Notifier
 from backupmx.spool.memory import MemorySpool
+from backupmx.watch.history import History
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=2)
 UP = Primary(PrimaryState.UP)
 WINDOWS = {"one.example": timedelta(days=10), "two.example": timedelta(days=3)}
+
+
+SETTINGS = Settings.model_validate({"hostname": "mx2.example.net", "domain": {name: {} for name in WINDOWS}})
+_serial = itertools.count(0x0198 << 112)
+
+
+def an_id_of_ours() -> MessageId:
+    """For what is written by the house itself."""
+    return ids.encode(next(_serial).to_bytes(16))
 
 
 def an_id(number: int) -> MessageId:
@@ -50,6 +65,14 @@ class House:
     woken: int = 0
     resumed: list[str] = field(default_factory=list)
     primary: Primary = UP
+    tick: Callable[[], float] = lambda: 0.0
+    """What the clock says that is never set."""
+    difference: int = 0
+    past: Any = None
+    report: Report = field(default_factory=Report)
+    now: datetime = NOW
+    alert_urls: tuple[str, ...] = ()
+    alerts: Any = None
     logged: Sequence[Mapping[str, Any]] = ()
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -70,7 +93,7 @@ class House:
             name: DomainView(self.primary, None, window, "mail.example", self.acquaintance, self.split)
             for name, window in WINDOWS.items()
         }
-        return compose("1.0", "mx2.example.net", NOW, self.spool.census(), views)
+        return compose("1.0", "mx2.example.net", NOW, self.spool.census(), views, self.difference)
 
     def server(self, **other: Any) -> ControlServer:
         return ControlServer(
@@ -80,16 +103,27 @@ class House:
                 "status": self.status,
                 "wake": self._wake,
                 "reload": lambda: self.problems,
-                "metrics": lambda: exposition(self.status(), self.spool.stats()),
-                "clock": lambda: NOW,
+                "metrics": lambda: exposition(self.status(), self.spool.stats(), self.alerts.counts()),
+                "clock": lambda: self.now,
                 "accounts": self.accounts,
                 "windows": WINDOWS,
                 "roll": self.roll,
                 "verify": self._verify,
                 "resume": self._resume,
+                "write_back": Notifier(SETTINGS, self.spool.content, an_id_of_ours).bounced,
+                "past": self.past,
+                "report": lambda: self.report,
+                "alerts": self.alerts,
+                "seconds": lambda: self.tick(),  # noqa: PLW0108 - a test may set it later
             }
             | other
         )
+
+    def crier(self) -> Crier:
+        """What tells admins, with a file in the house's directory."""
+        settings = SETTINGS.model_copy(update={"alerts": Alerts(urls=self.alert_urls)})
+        sources = Sources(self.status, self.spool, self.past, lambda: NOW + timedelta(days=90), lambda: self.report)
+        return Crier(settings, sources, self.path, lambda: self.now)
 
     def do(self, work: Any) -> Any:
         """Run a coroutine where the server runs."""
@@ -102,14 +136,17 @@ class House:
         to: tuple[str, ...] = ("user@one.example",),
         arrived: datetime = NOW,
         helo: str = "client.example",
+        proof: Proof = Proof.NONE,
+        subject: str = "x",
+        content: bytes | None = None,
     ) -> MessageId:
         """A message comes in."""
 
         async def accept() -> None:
             intake = self.spool.intake(an_id(number))
-            await intake.write(b"Subject: x\r\n\r\n" + b"x" * number + b"\r\n")
+            await intake.write(content if content is not None else b"Subject: x\r\n\r\n" + b"x" * number + b"\r\n")
             recipients = tuple(Recipient(address, address.rpartition("@")[2]) for address in to)
-            await intake.commit(Envelope(sender, recipients, Client("192.0.2.1", helo)), arrived)
+            await intake.commit(Envelope(sender, recipients, Client("192.0.2.1", helo), proof=proof), arrived, subject)
 
         self.do(accept())
         return an_id(number)
@@ -154,15 +191,26 @@ class House:
 
 
 @contextmanager
-def running(path: Path, spool: Any) -> Iterator[House]:
+def closing_past(house: House) -> Iterator[None]:
+    """How things went, in a file of its own."""
+    house.past = History(house.path / "history.sqlite", tuple(WINDOWS), LONG_AGO)
+    try:
+        yield
+    finally:
+        house.past.close(NOW)
+
+
+@contextmanager
+def running(path: Path, spool: Any, alert_urls: tuple[str, ...] = ()) -> Iterator[House]:
     """The house, with its server taking connections."""
-    house = House(path, spool, loop=uvloop.new_event_loop())
+    house = House(path, spool, loop=uvloop.new_event_loop(), alert_urls=alert_urls)
     thread = threading.Thread(target=house.loop.run_forever)
     thread.start()
-    server = house.server()
     # what the server logs must not mix with what the command line prints beside it
     try:
-        with capture_logs() as house.logged:
+        with capture_logs() as house.logged, closing_past(house):
+            house.alerts = house.crier()
+            server = house.server()
             house.do(server.start())
             yield house
             house.do(server.stop())

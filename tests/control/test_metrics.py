@@ -21,6 +21,8 @@ FROM_THE_DOCUMENT = {
     "backupmx_spool_map_used_bytes",
     "backupmx_spool_map_size_bytes",
     "backupmx_spool_disk_free_bytes",
+    "backupmx_alerts",
+    "backupmx_books_difference",
 }
 COUNTED = {
     "backupmx_smtp_connections",
@@ -63,6 +65,9 @@ def test_the_gauges_are_the_status_document(house: House) -> None:
     assert found["backupmx_queue_oldest_age_seconds", ("two.example",)] == 0
     assert found["backupmx_spool_map_size_bytes", ()] == stats.map_size
     assert found["backupmx_spool_map_used_bytes", ()] == stats.map_used
+    assert found["backupmx_books_difference", ()] == 0
+    house.difference = 3
+    assert read(house)["backupmx_books_difference", ()] == 3
 
 
 def test_a_primary_is_up_or_down_or_not_known(house: House) -> None:
@@ -80,14 +85,25 @@ def test_every_name_of_the_conventions_is_there(house: House) -> None:
 
 
 def test_all_processes_count_into_one_sum(tmp_path: Path) -> None:
-    """The open connections and their total share a name, as the conventions have it, and are added up over processes."""
-    count = "from backupmx.watch.metrics import *; CONNECTIONS.inc(2); CONNECTIONS_TOTAL.labels('taken').inc(5)"
+    """The open connections and their total share a name, as the conventions have it, and are added up over processes.
+
+    History is made of the same counters.
+    """
+    count = """
+from backupmx.watch.metrics import *
+CONNECTIONS.inc(2); CONNECTIONS_TOTAL.labels('taken').inc(5)
+MESSAGES_TOTAL.labels('accepted', '').inc(3); MESSAGES_TOTAL.labels('relayed', '').inc(4)
+MESSAGES_TOTAL.labels('refused', 'no-such-user').inc(5); MESSAGES_TOTAL.labels('refused', 'greedy').inc(6)
+ATTEMPTS.labels('one.example', 'delivered').inc(7); ATTEMPTS.labels('two.example', 'delivered').inc(8)
+ATTEMPTS.labels('one.example', 'deferred').inc(9)
+"""
     read_out = """
 from datetime import UTC, datetime
 from backupmx.control.metrics import exposition
 from backupmx.core.queue import SpoolStats
 from backupmx.core.status import QueueStatus, Status
-print(exposition(Status("1", "h", datetime.now(UTC), QueueStatus(0, 0, None, 0, 0, 0), ()), SpoolStats(1, 0, 0, 0, 0, 0, 0, 0)))
+status = Status("1", "h", datetime.now(UTC), QueueStatus(0, 0, None, 0, 0, 0), ())
+print(exposition(status, SpoolStats(1, 0, 0, 0, 0, 0, 0, 0), {}))
 """
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
@@ -95,6 +111,9 @@ print(exposition(Status("1", "h", datetime.now(UTC), QueueStatus(0, 0, None, 0, 
         return subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True).stdout
 
     run(count)
+    sums = run(count + "from backupmx.control.metrics import sums; print(sums())")
+    assert sums.strip() == "Sums(accepted=6, relayed=8, delivered=30, refused={'no-such-user': 10, 'greedy': 12})"
+    run(count)
     found = samples(run(count + read_out))
-    assert found["backupmx_smtp_connections", ()] == 4
-    assert found["backupmx_smtp_connections_total", ("taken",)] == 10
+    assert found["backupmx_smtp_connections", ()] == 8
+    assert found["backupmx_smtp_connections_total", ("taken",)] == 20

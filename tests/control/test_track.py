@@ -1,13 +1,15 @@
 """What the control socket tells of what became of messages."""
 
+import itertools
 from datetime import datetime, timedelta
 
 import pytest
 
 from backupmx.control.protocol import Act, LifeRow, Refused, TrackMessages, Verb
+from backupmx.core.events import Removed, Tried
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Reply
-from backupmx.core.track import Passed, Removed, Standing, Tried, Wanted
+from backupmx.core.track import Passed, Standing, Wanted
 from control.house import NOW, House, an_id
 
 FROM = Client("192.0.2.1", "client.example")
@@ -63,6 +65,17 @@ def test_any_number_of_lives_comes_in_pages(house: House) -> None:
     assert not isinstance(page, Refused)
     assert [row.life.id for row in page[0] if isinstance(row, LifeRow)] == [an_id(9), an_id(8), an_id(7)]
     assert page[1] == an_id(7)
+
+
+def test_a_search_ends_with_its_time_and_says_where(house: House) -> None:
+    """Who waits for it gets what was found so far; the next question goes on from there."""
+    ticks = itertools.count()
+    house.tick = lambda: next(ticks)
+    relayed(house, 1, 201)
+    page = house.client.page(TrackMessages(seconds=2))
+    assert not isinstance(page, Refused)
+    assert (len(page[0]), page[1]) == (100, an_id(101))
+    assert len(list(house.client.lives(TrackMessages(seconds=2)))) == 200
 
 
 @pytest.mark.parametrize(

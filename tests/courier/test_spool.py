@@ -1,14 +1,14 @@
 """The courier and the real store: what one says of a message the other keeps, also on bad days (I1, I9)."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Lease, State
+from backupmx.core.message import Lease, Notice, State
 from backupmx.core.outcome import Outcome
 from backupmx.courier.transaction import Patience
 from backupmx.errors import SpoolFull, SpoolUnusable
@@ -151,11 +151,13 @@ class Full(MemorySpool):
         self.full = True
         self.refused = 0
 
-    async def settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+    async def settle(
+        self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, notices: Sequence[Notice] = ()
+    ) -> Sequence[Notice]:
         if self.full:
             self.refused += 1
             raise SpoolFull("no room")
-        await super().settle(lease, outcomes, now, due)
+        return await super().settle(lease, outcomes, now, due, notices)
 
 
 async def test_what_cannot_be_recorded_is_not_followed_by_more() -> None:
@@ -179,7 +181,9 @@ async def test_what_cannot_be_recorded_is_not_followed_by_more() -> None:
 class Broken(MemorySpool):
     """An environment that must be opened anew."""
 
-    async def settle(self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime) -> None:
+    async def settle(
+        self, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, notices: Sequence[Notice] = ()
+    ) -> Sequence[Notice]:
         raise SpoolUnusable("the meta page was not written")
 
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from backupmx.config import Smtp
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
-from backupmx.ports import Spool
+from backupmx.ports import Prove, Spool
 from backupmx.spool.memory import MemorySpool
-from tests.admission.house import everyone
+from tests.admission.house import everyone, unproven
 
 NOW = datetime(2026, 5, 3, 14, 35, tzinfo=UTC)
 HOSTNAME = "mx2.test"
@@ -51,6 +51,7 @@ async def door(
     tally: Tally | None = None,
     row: int = 0,
     tls: ssl.SSLContext | None = None,
+    prove: Prove = unproven,
 ) -> AsyncIterator[Door]:
     """An edge for example.com and one internationalised domain."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -67,6 +68,7 @@ async def door(
         clock=lambda: NOW,
         wake=lambda: wakes.append(True),
         ask=asked.append,
+        prove=prove,
         tls=tls,
     )
     await edge.start([listener])

@@ -30,10 +30,10 @@ class Failing(MemorySpool):
         spool = self
 
         class Intake(MemoryIntake):
-            async def commit(self, envelope, arrived):  # type: ignore[no-untyped-def]
+            async def commit(self, envelope, arrived, subject=""):  # type: ignore[no-untyped-def]
                 if spool.error:
                     raise spool.error
-                await super().commit(envelope, arrived)
+                await super().commit(envelope, arrived, subject)
 
         return Intake(self, id)
 
@@ -168,9 +168,9 @@ async def test_7_a_client_that_goes_away_does_not_stop_a_commit() -> None:
     class Slow(MemorySpool):
         def intake(self, id):  # type: ignore[no-untyped-def]
             class Intake(MemoryIntake):
-                async def commit(self, envelope, arrived):  # type: ignore[no-untyped-def]
+                async def commit(self, envelope, arrived, subject=""):  # type: ignore[no-untyped-def]
                     await gate.wait()
-                    await super().commit(envelope, arrived)
+                    await super().commit(envelope, arrived, subject)
 
             return Intake(self, id)
 

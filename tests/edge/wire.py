@@ -17,7 +17,7 @@ from backupmx.edge.pipe import OUTPUT_LIMIT
 from backupmx.edge.session import Session
 from backupmx.edge.terms import Terms
 from backupmx.spool.memory import MemoryIntake, MemorySpool
-from tests.admission.house import everyone
+from tests.admission.house import everyone, unproven
 from tests.edge.door import HOSTNAME, NOW
 
 REPLY = re.compile(rb"(?:([2-5]\d\d)-[ -~]*\r\n(?:\1-[ -~]*\r\n)*\1 [ -~]*\r\n|[2-5]\d\d [ -~]*\r\n)", re.ASCII)
@@ -34,9 +34,9 @@ class SlowIntake(MemoryIntake):
         await asyncio.sleep(0)
         await super().write(chunk)
 
-    async def commit(self, envelope: Envelope, arrived: datetime) -> None:
+    async def commit(self, envelope: Envelope, arrived: datetime, subject: str = "") -> None:
         await asyncio.sleep(0)
-        await super().commit(envelope, arrived)
+        await super().commit(envelope, arrived, subject)
 
 
 class SlowSpool(MemorySpool):
@@ -126,7 +126,7 @@ class Talk:
         self.spool = spool or MemorySpool()
         self.troubles: list[dict[str, Any]] = []
         """What nobody caught."""
-        self.dock = Dock(self.spool, HOSTNAME, max_size, lambda: NOW, lambda: None)
+        self.dock = Dock(self.spool, HOSTNAME, max_size, lambda: NOW, lambda: None, unproven)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, what: self.troubles.append(what))
         self.refused: list[str] = []

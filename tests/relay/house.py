@@ -14,7 +14,7 @@ from backupmx.admission.admission import Admission
 from backupmx.admission.returns import Returns
 from backupmx.config import Domain, Settings, Smtp
 from backupmx.core.belief import EVERYBODY, Learned, Word
-from backupmx.core.queue import Filter
+from backupmx.core.message import Envelope, Proof
 from backupmx.core.status import PrimaryState
 from backupmx.courier.board import Board
 from backupmx.courier.client import Dialler
@@ -30,6 +30,7 @@ from backupmx.spool.memory import MemorySpool
 from tests.courier.house import START, Time, until
 from tests.courier.primary import ScriptedPrimary
 from tests.edge.door import HOSTNAME, Client, content_of
+from tests.spool.samples import listed
 
 SHORT = Patience(connect=0.4, command=0.4, data=0.4, block=0.4, dot=0.4, quit=0.4)
 LONG = Patience(connect=10, command=10, data=10, block=10, dot=10, quit=1)
@@ -66,6 +67,8 @@ class House:
     time: Time = field(default_factory=Time)
     told: list[tuple[str, str]] = field(default_factory=list)
     """What the courier heard of the primaries."""
+    doubted: list[bytes | None] = field(default_factory=list)
+    """Contents of messages whose sender was to be proven."""
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -94,8 +97,13 @@ class House:
             clock=self.time.clock,
             wake=lambda: None,
             ask=lambda _domain: None,
+            prove=self.prove,
             tls=None,
         )
+
+    async def prove(self, envelope: Envelope, content: bytes | None) -> Proof:
+        self.doubted.append(content)
+        return Proof.NONE
 
     def seconds(self) -> float:
         return (self.time.now - START).total_seconds()
@@ -142,8 +150,7 @@ class House:
 
     def messages(self) -> list[Any]:
         """In the order of their ids."""
-        page = self.spool.page(Filter(), limit=1000)
-        return list(reversed(page.messages))
+        return list(reversed(listed(self.spool)))
 
     def spooled(self) -> list[str]:
         """Every recipient of what the spool holds, once for each time."""

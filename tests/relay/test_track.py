@@ -1,11 +1,13 @@
 """What a primary took in the session is noted for the track."""
 
+from backupmx.core.events import Result, Tried
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Reply
-from backupmx.core.track import Passed, Result, Standing, Tried, Wanted
+from backupmx.core.track import Passed, Standing, Wanted
 from backupmx.edge.arrival import MOST_NOTED, Dock
 from backupmx.spool.memory import MemorySpool
+from tests.admission.house import unproven
 from tests.courier.house import START
 from tests.courier.primary import DROP, ScriptedPrimary
 from tests.relay.house import house, sent
@@ -35,7 +37,7 @@ async def test_what_was_refused_or_kept_is_not_noted() -> None:
 
 def test_notes_are_bounded() -> None:
     """I4: while nothing can be written they do not pile up."""
-    dock = Dock(MemorySpool(), "mx2.example.net", 1000, lambda: START, lambda: None)
+    dock = Dock(MemorySpool(), "mx2.example.net", 1000, lambda: START, lambda: None, unproven)
     many = tuple(Recipient(f"u{number}@example.com", "example.com") for number in range(1000))
     envelope = Envelope("", many, Client("192.0.2.1", "client.test"))
     note = Passed(MessageId("0" * 26), START, 1, envelope, Reply(250, "ok"), "primary", None)

@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Lease, State
+from backupmx.core.message import Kind, Lease, State
 from backupmx.core.outcome import Deferred, Delivered, Failed, Reply
-from backupmx.core.queue import Filter
-from backupmx.core.track import Wanted
 from backupmx.spool import layout
 from backupmx.spool.memory import MemorySpool
 from backupmx.spool.store import LmdbSpool
 from backupmx.spool.verify import verify
-from tests.spool.samples import envelope, new_id
+from tests.spool.samples import envelope, listed, new_id, notice, tracked
 
 T0 = datetime(2026, 5, 3, tzinfo=UTC)
 DOMAINS = ("one.test", "two.test")
@@ -90,13 +88,36 @@ class Spools(RuleBasedStateMachine):
         until = self.now + timedelta(minutes=3)
         return multiple(*self.both("lease", domain, "courier", self.now, until, limit))
 
-    @rule(lease=consumes(leases), kinds=st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=3, max_size=3))
-    def settle(self, lease: Lease, kinds: list[str]) -> None:
+    @rule(lease=consumes(leases), kinds=st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=3, max_size=3), told=st.booleans())
+    def settle(self, lease: Lease, kinds: list[str], told: bool) -> None:
         pairs = zip(lease.recipients, kinds, strict=False)
         outcomes = {address: OUTCOMES[kind] for address, kind in pairs if OUTCOMES[kind]}
-        self.both("settle", lease, outcomes, self.now, self.now + timedelta(minutes=1))
-        if self.fake.get(lease.message.id) is None:
-            self.contents.pop(lease.message.id, None)
+        failed = [address for address, outcome in outcomes.items() if isinstance(outcome, Failed)]
+        notices = [notice(*failed)] if told and failed else []
+        done = self.both("settle", lease, outcomes, self.now, self.now + timedelta(minutes=1), notices)
+        self.contents |= {each.id: each.content for each in done}
+        self.gone(lease.message.id)
+
+    def gone(self, id: MessageId) -> None:
+        if self.fake.get(id) is None:
+            self.contents.pop(id, None)
+
+    @rule(id=ids)
+    def bounce(self, id: MessageId) -> None:
+        message = self.fake.get(id)
+        told = notice(*message.unfinished()) if message else notice("a@one.test")
+        if self.both("bounce", told, id, "petra", "why", self.now):
+            self.contents[told.id] = told.content
+            self.gone(id)
+
+    @rule(domain=st.sampled_from(DOMAINS))
+    def warn(self, domain: str) -> None:
+        found = [spool.unwarned(domain, self.now - timedelta(minutes=5), 3) for spool in (self.store, self.fake)]
+        assert [m.id for m in found[0]] == [m.id for m in found[1]]
+        if found[0]:
+            told = notice("a@one.test", kind=Kind.DELAYED)
+            self.both("warn", domain, found[0][-1].id, {found[0][0].id: told}, self.now)
+            self.contents[told.id] = told.content
 
     @rule(minutes=st.integers(0, 5))
     def wait(self, minutes: int) -> None:
@@ -125,7 +146,14 @@ class Spools(RuleBasedStateMachine):
 
     @rule(domain=st.sampled_from(DOMAINS))
     def expire(self, domain: str) -> None:
-        self.both("expire", domain, self.now - timedelta(minutes=10), self.now, 10)
+        upto = self.now - timedelta(minutes=10)
+        late, same = (spool.late(domain, upto, self.now, 10) for spool in (self.store, self.fake))
+        assert [message.id for message in late] == [message.id for message in same]
+        notices = {message.id: [notice(*message.pending(domain))] if number % 2 else [] for number, message in enumerate(late)}
+        done = self.both("expire", domain, notices, upto, self.now)
+        self.contents |= {each.id: each.content for several in done.values() for each in several}
+        for id in done:
+            self.gone(id)
 
     @rule()
     def reclaim(self) -> None:
@@ -164,12 +192,14 @@ class Spools(RuleBasedStateMachine):
             if message.state() is not State.DAMAGED:
                 assert b"".join(self.store.content(id)) == content
         assert self.store.census() == self.fake.census()
+        books = self.store.books(0)
+        assert books == self.fake.books(0)
+        assert all(line.difference == 0 for lines in books.values() for line in lines.values())
         for domain in DOMAINS:
             assert self.store.next_due(domain) == self.fake.next_due(domain)
-        listed = self.store.page(Filter(), None, 100).messages
-        assert [message.id for message in listed] == sorted(self.contents, reverse=True)
+        assert [message.id for message in listed(self.store)] == sorted(self.contents, reverse=True)
         assert self.store.stats().unfinished == 0
-        assert self.store.track.page(Wanted(), None, 1000) == self.fake.track.page(Wanted(), None, 1000)
+        assert tracked(self.store) == tracked(self.fake)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
