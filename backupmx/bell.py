@@ -3,7 +3,7 @@
 Knows: their form, and how often they are worth a line.
 Does not know: what is made of them.
 
-A line is empty for new mail; else it is a word and the domain that it is about.
+A line is empty for new mail; else it is a word and the domain that it is about, or from the supervisor the process.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ BELL_S = 0.02
 """New mail is told at most this often: a signal for each message would cost more than the message."""
 ETRN = "etrn"
 """A primary asks for what waits."""
+DIED = "died"
+"""A process ended unasked; its name stands in the place of the domain."""
 
 
 class Bell:

@@ -6,6 +6,7 @@ Does not know: what any setting does, and the words for what is wrong with it.
 
 import json
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -26,15 +27,19 @@ from pydantic import (
     field_validator,
 )
 
+from backupmx import languages
 from backupmx.core import notation
+from backupmx.core.destination import destination, destinations, led_astray
 from backupmx.core.notation import Endpoint as Endpoint  # noqa: PLC0414 - the rooms know it as ours
 from backupmx.core.notation import Mailhost
+from backupmx.core.schedule import LONGEST_WINDOW
 from backupmx.errors import ConfigurationError
 from backupmx.problems import SIZE, told
 
 DEFAULT_PATH = Path("/etc/backupmx/backupmx.toml")
 SOCKET_PATH_LIMIT = 107
 """Octets in the path of a unix socket (unix(7))."""
+_WEB_PAGE = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?(/[!-~]*)?")
 
 
 def _duration(value: object) -> timedelta:
@@ -97,6 +102,12 @@ def _delimiter(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    if value not in (known := languages.known()):
+        raise ValueError(f"must be one of {', '.join(known)}")
+    return value
+
+
 def _network(value: object) -> notation.Network:
     return value if isinstance(value, notation.Network) else notation.network(value)
 
@@ -114,19 +125,38 @@ def _pins(value: object) -> tuple[bytes, ...]:
     return tuple(each if isinstance(each, bytes) else notation.pin(each) for each in several)
 
 
+def _destinations(value: Path, info: ValidationInfo) -> Path:
+    if value and info.context and info.context["serving"]:
+        try:
+            destinations(value.read_text())
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError("cannot be read: it is not UTF-8") from None
+    return value
+
+
+def _web_page(value: str) -> str:
+    if value and not _WEB_PAGE.fullmatch(value):
+        raise ValueError('must be a URL like "https://ping.example.net/backupmx"')
+    return value
+
+
 def _or_itself(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: value if isinstance(value, Endpoint) else parse(value))
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Pause = Annotated[Duration, _between("1s", "1d")]
-Window = Annotated[Duration, _between("1h", "60d")]
+Window = Annotated[Duration, _between("1h", notation.spell_duration(LONGEST_WINDOW))]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
 Host = Annotated[Mailhost, PlainValidator(_mailhost)]
 Pins = Annotated[tuple[bytes, ...], PlainValidator(_pins)]
+Language = Annotated[str, AfterValidator(_language)]
 Tls = Literal["opportunistic", "required", "verify", "dane", "mta-sts"]
 Listener = Annotated[Endpoint, _or_itself(notation.listener)]
 SmtpListener = Annotated[Endpoint | notation.Passed, PlainValidator(_smtp_listener)]
+Destination = Annotated[str, AfterValidator(destination)]
 Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
 Network = Annotated[notation.Network, PlainValidator(_network)]
 Place = Annotated[Path, AfterValidator(_absolute)]
@@ -200,6 +230,28 @@ class Delivery(_Table):
         return last
 
 
+class Alerts(_Table):
+    """Who is told that something is wrong, and when. What a URL holds is secret."""
+
+    urls: Annotated[tuple[Destination, ...], Field(repr=False)] = ()
+    urls_file: Annotated[Place | None, AfterValidator(_destinations)] = None
+    """More of them, one a line."""
+    grace: Annotated[Duration, _between("0s", "1d")] = timedelta(minutes=10)
+    """How long a primary may be down before it is worth a word."""
+    reminder: Annotated[Duration, _between("1h", "30d")] = timedelta(days=1)
+    digest: Literal["never", "daily", "weekly"] = "never"
+    ping_url: Annotated[str, AfterValidator(_web_page), Field(repr=False)] = ""
+    """Asked for again and again; whoever answers there can tell when nobody asks any more."""
+    ping_interval: Annotated[Duration, _between("1m", "1d")] = timedelta(minutes=5)
+
+    def everybody(self) -> tuple[str, ...]:
+        """All URLs; those of the file as it is now. Raises ConfigurationError."""
+        try:
+            return self.urls + (destinations(self.urls_file.read_text()) if self.urls_file else ())
+        except (OSError, ValueError) as error:
+            raise ConfigurationError((f"alerts.urls_file: {self.urls_file}: {error}",)) from None
+
+
 class DomainDefaults(_Table):
     """What holds for every domain that does not say otherwise."""
 
@@ -210,6 +262,10 @@ class DomainDefaults(_Table):
     recipient_list: str = ""
     recipient_delimiter: Annotated[str, AfterValidator(_delimiter)] = "+"
     """What begins an address extension, like `user+tag`; several characters: each of them does; empty: nothing does."""
+    language: Language = "en"
+    """Of what we write to senders."""
+    delay_warning: bool = False
+    """Whether a sender who asked for nothing is told that a message waits; who asked for it always is."""
     recipient_case: Literal["fold", "keep"] = "fold"
     """Whether `User@` is `user@`."""
 
@@ -292,6 +348,7 @@ class Settings(_Table):
     control: Control = Control()
     dns: Dns = Dns()
     delivery: Delivery = Delivery()
+    alerts: Alerts = Alerts()
     defaults: DomainDefaults = DomainDefaults()
     domains: Mapping[str, Domain] = Field(alias="domain", default={})
     """By name: lower case, A-labels; each complete, with the defaults in it."""
@@ -309,6 +366,11 @@ class Settings(_Table):
             for name, domain in domains.items()
         }
 
+    def led_astray(self, url: str) -> str | None:
+        """Why an alert to this URL would not come through when it is needed, if it would not."""
+        primaries = {host.host for domain in self.domains.values() for host in domain.primary}
+        return led_astray(url, primaries, self.domains.keys())
+
 
 def locate(option: Path | None) -> Path:
     """The configuration file: as asked for, else BACKUPMX_CONFIG, else the default place."""
@@ -320,7 +382,20 @@ def load(path: Path, *, serving: bool = True) -> Settings:
 
     A client of the running server (`serving=False`) reads no certificate, and asks nobody for this machine's full name.
     """
-    data = _parsed(path)
+    return read(octets(path), path, serving=serving)
+
+
+def octets(path: Path) -> bytes:
+    """What is in a file, right or wrong; raises ConfigurationError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
+
+
+def read(content: bytes, path: Path, *, serving: bool = True) -> Settings:
+    """As `load`, what a file of this path says, or would say."""
+    data = _parsed(content, path)
     domains = data.get("domain", {})
     problems = list(_names(domains)) if isinstance(domains, dict) else []
     if not serving:
@@ -335,11 +410,9 @@ def load(path: Path, *, serving: bool = True) -> Settings:
     return settings
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parsed(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
+        return tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         problem = f"line {line}: must be UTF-8"

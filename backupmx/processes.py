@@ -14,28 +14,40 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
 
+import uuid_utils
 import uvloop
 from msgspec.structs import replace
 
 from backupmx import __version__, allocator, bell
 from backupmx.admission.admission import Admission
 from backupmx.admission.returns import Returns
+from backupmx.admission.sender import Senders
+from backupmx.alerts.crier import Crier, Sources
+from backupmx.annals import Annals
 from backupmx.app import ask_for_reload
 from backupmx.bell import Bell
+from backupmx.checks.port25 import Came
+from backupmx.checks.primary import PATIENCE as CHECK_PATIENCE
+from backupmx.checks.round import Round, Told
+from backupmx.checks.watchman import Watchman
 from backupmx.config import Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
+from backupmx.core import ids
+from backupmx.core.ids import MessageId
 from backupmx.core.outcome import Reply
 from backupmx.core.status import Status, compose
-from backupmx.core.track import KEPT
+from backupmx.core.track import KEPT, Wanted
 from backupmx.courier.board import Board
 from backupmx.courier.client import Dialler
 from backupmx.courier.courier import Courier
+from backupmx.courier.notifier import Notifier
 from backupmx.courier.relay import PATIENCE as RELAY_PATIENCE
 from backupmx.courier.relay import Relay
 from backupmx.courier.resolver import Resolver
@@ -60,8 +72,10 @@ LEARN_S = 1.0
 TRACK_S = 1.0
 """How often it is written down what primaries took in the session."""
 SWEEP_MINUTES = 60
+ALERT_MINUTES = 1
 DIRECTORY_MINUTES = 1
 """How often it is looked whether a directory's time has come."""
+CHECK_MINUTES = 15
 RENEWAL_S = 60.0
 """How often the files of the certificate are looked at."""
 ROUND_S = 1.0
@@ -127,6 +141,7 @@ async def _edge(
         max(1, settings.delivery.max_connections_per_route // shared.workers),
     )
     callouts = Callouts(relay, knowledge, nobody)
+    senders = Senders(settings.dns.nameservers, partial(log.trouble, "sender"))
     door = Edge(
         settings=settings.smtp,
         hostname=settings.hostname,
@@ -136,6 +151,7 @@ async def _edge(
         clock=now,
         wake=ring.ring,
         ask=ring.ask,
+        prove=senders.prove,
         tls=tls.context,
     )
     await asyncio.to_thread(knowledge.look)
@@ -151,11 +167,17 @@ async def _edge(
         chore.cancel()
     await door.stop(GRACE)
     await _write_track(door, spool)
+    await senders.close()
     await callouts.close()
     await relay.close()
     await knowledge.write()
     spool.close()
     return status
+
+
+def new_id() -> MessageId:
+    """For what we write ourselves."""
+    return ids.encode(uuid_utils.uuid7().bytes)
 
 
 def nobody() -> str:
@@ -215,7 +237,39 @@ async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, po
     async def forget() -> None:
         await spool.track.sweep(now() - KEPT)
 
-    chores = ((upkeep.sweep, SWEEP_MINUTES), (upkeep.ask_directories, DIRECTORY_MINUTES), (forget, SWEEP_MINUTES))
+    prober = Dialler(settings.hostname, CHECK_PATIENCE)
+
+    def look_around() -> Round:
+        views = carrier.views()
+        newest = spool.track.page(Wanted(), None, 1).lives
+        told = Told(
+            {domain: view.primary for domain, view in views.items()},
+            {domain: knowledge.acquaintance(domain) for domain in views},
+            {domain: knowledge.some(domain) for domain in views},
+            Came(newest[0].client.address, newest[0].arrived) if newest else None,
+        )
+        return Round(settings, prober, now, told, settings.spool / "mta-sts")
+
+    def status() -> Status:
+        views = {
+            domain: replace(view, acquaintance=knowledge.acquaintance(domain), split=sum(spool.roll.returns(domain).values()))
+            for domain, view in carrier.views().items()
+        }
+        return compose(__version__, settings.hostname, now(), spool.census(), views, annals.balance.difference)
+
+    watchman = Watchman(look_around, now)
+    annals = Annals(settings, spool, now)
+    tls = certificate(settings)
+    facts = Sources(status, spool, annals.past, partial(_expires, tls), lambda: watchman.report)
+    crier = Crier(settings, facts, settings.spool, now)
+    chores = (
+        (upkeep.sweep, SWEEP_MINUTES),
+        (upkeep.ask_directories, DIRECTORY_MINUTES),
+        (forget, SWEEP_MINUTES),
+        (watchman.look, CHECK_MINUTES),
+        (crier.look, ALERT_MINUTES),
+        *annals.chores,
+    )
 
     def learn(domain: str, local: str, reply: Reply) -> None:
         # a no to somebody's message may be one to its sender: it is asked again in our own name
@@ -224,8 +278,17 @@ async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, po
         else:
             callouts.refresh(domain, local)
 
+    notifier = Notifier(settings, spool.content, new_id)
     carrier = Courier(
-        settings=settings, spool=spool, clock=now, acquaintances=knowledge, board=shared.board, learn=learn, chores=chores
+        settings=settings,
+        spool=spool,
+        clock=now,
+        acquaintances=knowledge,
+        notifier=notifier,
+        board=shared.board,
+        learn=learn,
+        chronicle=annals.past,
+        chores=chores,
     )
     relay = Relay(
         Routes(settings, Resolver(settings.dns.nameservers)),
@@ -235,13 +298,6 @@ async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, po
         1,
     )
     callouts = Callouts(relay, knowledge, nobody)
-
-    def status() -> Status:
-        views = {
-            domain: replace(view, acquaintance=knowledge.acquaintance(domain), split=sum(spool.roll.returns(domain).values()))
-            for domain, view in carrier.views().items()
-        }
-        return compose(__version__, settings.hostname, now(), spool.census(), views)
 
     async def verify(domain: str, local: str) -> Reply | None:
         replies = await relay.verify(domain, (local,))
@@ -255,29 +311,35 @@ async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, po
         status=status,
         wake=carrier.wake,
         reload=lambda: ask_for_reload(path),
-        metrics=lambda: exposition(status(), spool.stats()),
+        metrics=lambda: exposition(status(), spool.stats(), crier.counts()),
         clock=now,
         accounts=Accounts(settings.spool / "accounts.json"),
         windows={name: domain.holding_window for name, domain in settings.domains.items()},
         roll=spool.roll,
         verify=verify,
         resume=carrier.resume,
+        write_back=notifier.bounced,
+        past=annals.past,
+        report=lambda: watchman.report,
+        alerts=crier,
     )
     loop = asyncio.get_running_loop()
-    loop.add_reader(pipe, lambda: _heard(pipe, carrier))
+    loop.add_reader(pipe, lambda: _heard(pipe, carrier, crier))
     await server.start()
     running = asyncio.create_task(carrier.run())
     # a courier that ends unasked takes the process along: the supervisor starts it anew
     running.add_done_callback(lambda task: os._exit(1) if not task.cancelled() and task.exception() else None)
-    remembering = asyncio.create_task(_remember(knowledge))
+    remembering = [asyncio.create_task(_remember(knowledge)), asyncio.create_task(annals.keep())]
     post.ready()
     outcome = await _terminated(spool)
     await carrier.stop()
     await server.stop()
-    remembering.cancel()
+    for task in remembering:
+        task.cancel()
     await callouts.close()
     await relay.close()
     await knowledge.write()
+    annals.close()
     spool.close()
     return outcome
 
@@ -286,7 +348,14 @@ def _spool(settings: Settings, owner: str) -> LmdbSpool:
     return LmdbSpool(settings.spool, owner=owner, reserve=int(settings.reserve), on_commit=metrics.COMMIT_SECONDS.observe)
 
 
-def _heard(pipe: int, carrier: Courier) -> None:
+def _expires(tls: Certificate) -> datetime:
+    """When the certificate that senders see expires; what is wrong with new files the edge tells."""
+    with suppress(ConfigurationError):
+        tls.renew()
+    return tls.expires
+
+
+def _heard(pipe: int, carrier: Courier, crier: Crier) -> None:
     said = bell.heard(pipe)
     if said is None:
         return
@@ -294,6 +363,8 @@ def _heard(pipe: int, carrier: Courier) -> None:
     for what, domain in said:
         if what == bell.ETRN:
             carrier.asked(domain)
+        elif what == bell.DIED:
+            crier.died(domain)
         else:
             carrier.told(what, domain)
 

@@ -14,23 +14,35 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.core": ({"backupmx.core"}, {"msgspec", "idna"}),
     "backupmx.errors": (set(), set()),
     "backupmx.ports": (PURE, set()),
-    "backupmx.config": (PURE | {"backupmx.problems"}, {"pydantic"}),
+    "backupmx.languages": ({"backupmx.core"}, {"msgspec"}),
+    "backupmx.config": (PURE | {"backupmx.problems", "backupmx.languages"}, {"pydantic"}),
     "backupmx.problems": (PURE, {"pydantic"}),
+    "backupmx.draft": (PURE, {"tomlkit"}),
+    "backupmx.revision": (PURE | {"backupmx.config", "backupmx.draft"}, set()),
     "backupmx.edge": (
         TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.watch"},
         {"aiosmtpd", "uuid_utils", "cryptography"},
     ),
-    "backupmx.admission": (TYPES | {"backupmx.admission", "backupmx.recipients"}, set()),
+    "backupmx.admission": (TYPES | {"backupmx.admission", "backupmx.recipients"}, {"spf", "dkim", "dns", "cachetools"}),
     "backupmx.recipients": (
         TYPES | {"backupmx.recipients", "backupmx.courier.client", "backupmx.watch"},
         {"ldap3", "msgspec"},
     ),
     "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec", "xxhash"}),
     "backupmx.courier": (
-        TYPES | {"backupmx.courier", "backupmx.watch"},
+        TYPES | {"backupmx.courier", "backupmx.languages", "backupmx.watch"},
         {"aiosmtplib", "dns", "apscheduler", "cryptography", "msgspec"},
     ),
+    "backupmx.checks": (
+        TYPES
+        | {"backupmx.checks", "backupmx.watch"}
+        | {f"backupmx.courier.{each}" for each in ("client", "commands", "greeting", "resolver", "routes", "sts", "transaction")}
+        # what SPF says of our own name is asked as for any sender
+        | {"backupmx.admission.spf", "backupmx.admission.records"},
+        {"dns", "cryptography", "msgspec"},
+    ),
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
+    "backupmx.alerts": (TYPES | {"backupmx.alerts", "backupmx.watch"}, {"msgspec", "apprise"}),
     "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),
     "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
     "backupmx.demo": (
@@ -60,6 +72,8 @@ STARTERS = {
     "backupmx/cli/web.py": {"webui"},
     "backupmx/cli/demo.py": {"backupmx.demo"},
     "backupmx/cli/spool.py": {"backupmx.app"},
+    "backupmx/cli/network.py": {"backupmx.checks"},
+    "backupmx/cli/amend.py": {"backupmx.app", "backupmx.draft", "backupmx.revision"},
     "backupmx/cli/roster.py": {"backupmx.recipients.ldap"},
 }
 

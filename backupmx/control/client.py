@@ -15,6 +15,8 @@ import msgspec
 from msgspec import structs
 
 from backupmx.control.protocol import (
+    Act,
+    ActMatching,
     AnyAnswer,
     AnyListing,
     AnyRequest,
@@ -27,22 +29,25 @@ from backupmx.control.protocol import (
     LifeRow,
     ListQueue,
     ListRecipients,
+    Piece,
+    ReadMessage,
     RecipientRow,
     Refused,
     Row,
+    TestAlerts,
     TrackMessages,
     VerifyRecipient,
 )
 from backupmx.core.track import Life
-from backupmx.errors import ControlUnavailable
+from backupmx.errors import ControlAbsent, ControlUnavailable
 
 PAGE = 200
 """Rows held in memory while they are handed out."""
 TIMEOUT_S = 60.0
-"""For each answer: an admin's verb on a thousand messages takes a slow card a while."""
-SLOW = (VerifyRecipient, BeginList, Enlist, CloseList, ApproveList)
+"""For each other answer."""
+SLOW = (Act, ActMatching, VerifyRecipient, BeginList, Enlist, CloseList, ApproveList, TestAlerts)
 SLOW_S = 120.0
-"""For these, whoever asks: a primary takes its time, and a list of a million addresses does."""
+"""For these, whoever asks: a primary takes its time, and so does a slow card, a long list, or somebody else's server."""
 
 
 class ControlClient:
@@ -69,6 +74,14 @@ class ControlClient:
         """What became of messages, newest first, asked for in the same way. Raises ControlUnavailable."""
         return (row.life for row in self._all(request) if isinstance(row, LifeRow))
 
+    def content(self, request: ReadMessage) -> Iterator[bytes]:
+        """What a message says, piece by piece, never held whole. Raises ControlUnavailable, also after the first of it."""
+        with self._asked(request) as answers:
+            while isinstance(answer := self._next(answers), Piece):
+                yield answer.octets
+        if not isinstance(answer, Done):
+            raise ControlUnavailable("; ".join(getattr(answer, "problems", ("an answer that fits no message",))))
+
     def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
         """All rows of one request, and where the next page begins. Raises ControlUnavailable."""
         rows: list[AnyRow] = []
@@ -79,7 +92,7 @@ class ControlClient:
             return rows, answer.after
         return answer if isinstance(answer, Refused) else Refused(("an answer that fits no listing",))
 
-    def _all(self, request: AnyListing) -> Iterator[AnyRow]:
+    def _all(self, request: ListQueue | ListRecipients | TrackMessages) -> Iterator[AnyRow]:
         left = request.limit or sys.maxsize
         while left:
             page = self.page(structs.replace(request, limit=min(PAGE, left)))
@@ -102,12 +115,13 @@ class ControlClient:
                 with connection.makefile("rb") as answers:
                     yield answers
         except OSError as error:
-            raise ControlUnavailable(f"{self._path}: {_why(error)}") from error
+            trouble = ControlAbsent if isinstance(error, FileNotFoundError | ConnectionError) else ControlUnavailable
+            raise trouble(f"{self._path}: {_why(error)}") from error
 
     def _next(self, answers: BufferedReader) -> AnyAnswer:
         line = answers.readline()
         if not line.endswith(b"\n"):
-            raise ControlUnavailable(f"{self._path}: the server went away in the middle of an answer")
+            raise ControlAbsent(f"{self._path}: the server went away in the middle of an answer")
         try:
             answer: AnyAnswer = msgspec.json.decode(line, type=AnyAnswer)
         except msgspec.MsgspecError as error:

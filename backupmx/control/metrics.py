@@ -5,29 +5,54 @@ Does not know: where the numbers come from. The same status document is shown ev
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from backupmx.core.alerts import Kind
+from backupmx.core.history import Sums
 from backupmx.core.queue import SpoolStats
 from backupmx.core.status import DomainStatus, PrimaryState, Status
-from backupmx.watch.metrics import CONNECTIONS
+from backupmx.watch.metrics import ATTEMPTS, CONNECTIONS, MESSAGES_TOTAL
 
 OPEN = next(iter(CONNECTIONS.describe())).name
+_MESSAGES = f"{next(iter(MESSAGES_TOTAL.describe())).name}_total"
+_ATTEMPTS = f"{next(iter(ATTEMPTS.describe())).name}_total"
 
 
-def exposition(status: Status, stats: SpoolStats) -> str:
-    """Everything, in Prometheus' text form."""
-    of_all = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(of_all := CollectorRegistry())  # type: ignore[no-untyped-call]
+def exposition(status: Status, stats: SpoolStats, alerts: Mapping[Kind, int]) -> str:
+    """Everything, in Prometheus' text form; `alerts` is how much is wrong of each kind."""
     registry = CollectorRegistry()
-    registry.register(_Gauges(status, stats))
-    registry.register(_Counters(of_all))
+    registry.register(_Gauges(status, stats, alerts))
+    registry.register(_Counters(_of_all()))
     return generate_latest(registry).decode()
+
+
+def sums() -> Sums:
+    """What all processes have counted by now, as far as history is made of it."""
+    accepted = relayed = delivered = 0.0
+    refused: dict[str, int] = {}
+    for metric in _of_all().collect():
+        for sample in metric.samples:
+            if sample.name == _MESSAGES and sample.labels["result"] == "accepted":
+                accepted += sample.value
+            elif sample.name == _MESSAGES and sample.labels["result"] == "relayed":
+                relayed += sample.value
+            elif sample.name == _MESSAGES:
+                refused[sample.labels["reason"]] = int(sample.value)
+            elif sample.name == _ATTEMPTS and sample.labels["result"] == "delivered":
+                delivered += sample.value
+    return Sums(int(accepted), int(relayed), int(delivered), refused)
+
+
+def _of_all() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    MultiProcessCollector(of_all := CollectorRegistry())  # type: ignore[no-untyped-call]
+    return of_all
 
 
 class _Counters(Collector):
@@ -47,9 +72,10 @@ class _Counters(Collector):
 
 
 class _Gauges(Collector):
-    def __init__(self, status: Status, stats: SpoolStats) -> None:
+    def __init__(self, status: Status, stats: SpoolStats, alerts: Mapping[Kind, int]) -> None:
         self._status = status
         self._stats = stats
+        self._alerts = alerts
 
     def collect(self) -> Iterator[Metric]:
         info = GaugeMetricFamily("backupmx_build_info", "This program, by version", labels=["version"])
@@ -57,6 +83,10 @@ class _Gauges(Collector):
         yield info
         yield from self._queue()
         yield from self._spool()
+        wrong = GaugeMetricFamily("backupmx_alerts", "How much is wrong now, by kind: `backupmx alerts list`", labels=["kind"])
+        for kind, count in self._alerts.items():
+            wrong.add_metric([kind.value], count)
+        yield wrong
 
     def _queue(self) -> Iterator[Metric]:
         messages = GaugeMetricFamily(
@@ -83,6 +113,9 @@ class _Gauges(Collector):
             if domain.primary.state is not PrimaryState.UNKNOWN:
                 primary.add_metric([domain.domain, domain.route], domain.primary.state is PrimaryState.UP)
         yield from (messages, octets, age, primary)
+        yield GaugeMetricFamily(
+            "backupmx_books_difference", "Recipients for whom the books do not balance; 0", value=self._status.queue.difference
+        )
 
     def _age(self, domain: DomainStatus) -> float:
         return (self._status.time - domain.oldest).total_seconds() if domain.oldest else 0.0

@@ -3,18 +3,24 @@
 Knows: every request and its answer, as closed unions.
 Does not know: sockets.
 
-A request is answered by one line, but `ListQueue`, `ListRecipients` and `TrackMessages`: by a row for each and then `Done`.
+A request is answered by one line, but `ListQueue`, `ListRecipients`, `TrackMessages` and `ReadMessage`: by a row for each, or by
+pieces, and then `Done`.
 Anything that cannot be done is answered by `Refused`.
 """
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
 from backupmx.control.accounts import Scope
+from backupmx.core.alerts import Answered, Standing
 from backupmx.core.belief import Word
-from backupmx.core.message import Message
+from backupmx.core.books import Line
+from backupmx.core.finding import Finding
+from backupmx.core.history import History, Month, Span
+from backupmx.core.message import Message, State
 from backupmx.core.queue import Filter, SpoolStats
 from backupmx.core.roll import Lists
 from backupmx.core.status import Status
@@ -27,7 +33,19 @@ class Verb(StrEnum):
     RETRY = "retry"
     HOLD = "hold"
     RELEASE = "release"
+    BOUNCE = "bounce"
+    """Back to the sender, if the sender is known to be who it says (I3)."""
     DELETE = "delete"
+
+
+MOVES: Mapping[Verb, Collection[State]] = {
+    Verb.RETRY: {State.WAITING, State.LEASED},
+    Verb.HOLD: {State.WAITING, State.LEASED},
+    Verb.RELEASE: {State.HELD, State.QUARANTINED, State.DAMAGED},
+    Verb.BOUNCE: {State.WAITING, State.HELD, State.QUARANTINED},
+    Verb.DELETE: set(State),
+}
+"""Which states a verb moves: a filter means messages in those alone."""
 
 
 class Request(Struct, frozen=True, tag_field="ask"):
@@ -44,6 +62,8 @@ class ListQueue(Request, frozen=True, tag="list"):
     filter: Filter = Filter()
     limit: int = 0
     after: str | None = None
+    seconds: float = 0
+    """How long is looked for, 0 for as long as it takes; where it stopped is told by `Done.after`."""
 
 
 class ShowMessage(Request, frozen=True, tag="show"):
@@ -61,6 +81,75 @@ class Act(Request, frozen=True, tag="act"):
     why: str = ""
 
 
+class CountMatching(Request, frozen=True, tag="count"):
+    """How many messages a verb would move, of those that match; answered by `Counted`. Looks for as long as `seconds`."""
+
+    verb: Verb
+    filter: Filter
+    seconds: float = 1.0
+
+
+class ActMatching(Request, frozen=True, tag="act-matching"):
+    """Do it to all that match and arrived no later than `upto`, a thousand at a time; answered by `Done` with what changed.
+
+    `Done.after` is where the next thousand begins; None when there is no more.
+    """
+
+    verb: Verb
+    filter: Filter
+    by: str
+    upto: datetime
+    why: str = ""
+    after: str | None = None
+
+
+class ReadMessage(Request, frozen=True, tag="content"):
+    """What a message says; answered by `Piece`s, then `Done`. Who looked at more than the header is written down."""
+
+    id: str
+    by: str
+    header_only: bool = True
+
+
+class GetHistory(Request, frozen=True, tag="history"):
+    """How things went; answered by `HistoryAnswer`."""
+
+    span: Span
+
+
+class GetBooks(Request, frozen=True, tag="books"):
+    """What came in since that day (of 1970), and what became of it; answered by `BooksAnswer`."""
+
+    since: int
+
+
+class GetReport(Request, frozen=True, tag="report"):
+    """A month, `2026-11`; answered by `ReportAnswer`."""
+
+    month: str
+
+
+class GetFindings(Request, frozen=True, tag="findings"):
+    """What the last look at names, ports, certificate, disk and primaries found; answered by `FindingsAnswer`."""
+
+
+class GetAlerts(Request, frozen=True, tag="alerts"):
+    """What is wrong now, and who is told of it; answered by `AlertsAnswer`."""
+
+
+class TestAlerts(Request, frozen=True, tag="test-alerts"):
+    """Send a message to everybody who is told of alerts; answered by `TestedAnswer`."""
+
+    by: str
+
+
+class MuteAlerts(Request, frozen=True, tag="mute-alerts"):
+    """A maintenance window: nothing is told until then; None ends it. Answered by `Done`."""
+
+    until: datetime | None
+    by: str
+
+
 class GetSpoolStats(Request, frozen=True, tag="spool-stats"):
     """Answered by `SpoolStatsAnswer`."""
 
@@ -71,6 +160,10 @@ class GetMetrics(Request, frozen=True, tag="metrics"):
 
 class Reload(Request, frozen=True, tag="reload"):
     """Answered by `Done`, or by `Refused` with what is wrong with the file."""
+
+    by: str = ""
+    what: str = ""
+    """What was changed in the file, for the log; empty when somebody only asks for what stands there."""
 
 
 class GetAccount(Request, frozen=True, tag="account"):
@@ -100,6 +193,8 @@ class TrackMessages(Request, frozen=True, tag="track"):
     wanted: Wanted = Wanted()
     limit: int = 0
     after: str | None = None
+    seconds: float = 0
+    """As with `ListQueue`."""
 
 
 class ForgetRecipients(Request, frozen=True, tag="forget"):
@@ -177,6 +272,64 @@ class Done(Answer, frozen=True, tag="done"):
     after: str | None = None
 
 
+class Counted(Answer, frozen=True, tag="counted"):
+    """So many messages. `all`: that is all of them; else the time to look was over, and there may be more."""
+
+    messages: int
+    all: bool
+    upto: datetime | None = None
+    """When they were counted: for `ActMatching`, so that it leaves alone what came later."""
+
+
+class Piece(Answer, frozen=True, tag="piece"):
+    """A part of a message's content; untrusted."""
+
+    octets: bytes
+
+
+class HistoryAnswer(Answer, frozen=True, tag="history"):
+    """What a span was like."""
+
+    history: History
+
+
+class BooksAnswer(Answer, frozen=True, tag="books"):
+    """By domain, then by day since 1970."""
+
+    lines: Mapping[str, Mapping[int, Line]]
+
+
+class ReportAnswer(Answer, frozen=True, tag="report"):
+    """All domains together first, then each."""
+
+    months: tuple[Month, ...]
+    since: datetime | None = None
+    """Of outages and waits nothing is known from before that, if that is later than the month's beginning."""
+
+
+class FindingsAnswer(Answer, frozen=True, tag="findings"):
+    """What was found, and when; None before the first look."""
+
+    findings: tuple[Finding, ...]
+    at: datetime | None
+
+
+class AlertsAnswer(Answer, frozen=True, tag="alerts"):
+    """What is wrong now."""
+
+    standing: tuple[Standing, ...]
+    places: tuple[str, ...]
+    """Where messages go, without what is secret; none: nobody is told."""
+    muted: datetime | None
+    """Until when nothing is told, while there is a maintenance window."""
+
+
+class TestedAnswer(Answer, frozen=True, tag="tested"):
+    """What came of a message to each place."""
+
+    answered: tuple[Answered, ...]
+
+
 class SpoolStatsAnswer(Answer, frozen=True, tag="spool-stats"):
     """How full the spool is."""
 
@@ -252,13 +405,18 @@ class Refused(Answer, frozen=True, tag="refused", omit_defaults=True):
     """Whether that is because the domain that was named is none of ours."""
 
 
+MessageRequest = ShowMessage | Act | CountMatching | ActMatching
+Alerting = GetAlerts | TestAlerts | MuteAlerts
+LookBack = GetHistory | GetBooks | GetReport
 RollRequest = ForgetRecipients | VerifyRecipient | BeginList | Enlist | CloseList | ApproveList
-AnyListing = ListQueue | ListRecipients | TrackMessages
+AnyListing = ListQueue | ListRecipients | TrackMessages | ReadMessage
 AnyRequest = (
     GetStatus
-    | ShowMessage
-    | Act
     | Resume
+    | MessageRequest
+    | LookBack
+    | GetFindings
+    | Alerting
     | GetSpoolStats
     | GetMetrics
     | Reload
@@ -267,5 +425,24 @@ AnyRequest = (
     | AnyListing
     | RollRequest
 )
-AnyRow = Row | RecipientRow | LifeRow
-AnyAnswer = StatusAnswer | Done | SpoolStatsAnswer | Text | Account | Key | Verified | ListNumber | ListsAnswer | Refused | AnyRow
+AnyRow = Row | RecipientRow | LifeRow | Piece
+AnyAnswer = (
+    StatusAnswer
+    | Done
+    | Counted
+    | HistoryAnswer
+    | BooksAnswer
+    | ReportAnswer
+    | FindingsAnswer
+    | AlertsAnswer
+    | TestedAnswer
+    | SpoolStatsAnswer
+    | Text
+    | Account
+    | Key
+    | Verified
+    | ListNumber
+    | ListsAnswer
+    | Refused
+    | AnyRow
+)

@@ -8,6 +8,7 @@ Whoever can open the socket may ask anything: its mode (0660) and its group are 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,27 +17,33 @@ import msgspec
 
 from backupmx.control import place
 from backupmx.control.accounts import Accounts
-from backupmx.control.admin import Admin
+from backupmx.control.admin import Admin, WriteBack
+from backupmx.control.alerting import AlertsDesk
+from backupmx.control.lookback import LookBackDesk
 from backupmx.control.protocol import (
     Account,
-    Act,
+    Alerting,
     AnyAnswer,
     AnyListing,
     AnyRequest,
     CheckToken,
     Done,
+    FindingsAnswer,
     GetAccount,
+    GetFindings,
     GetMetrics,
     GetSpoolStats,
     GetStatus,
     Key,
     ListQueue,
     ListRecipients,
+    LookBack,
+    MessageRequest,
+    ReadMessage,
     Refused,
     Reload,
     Resume,
     RollRequest,
-    ShowMessage,
     SpoolStatsAnswer,
     StatusAnswer,
     Text,
@@ -44,10 +51,12 @@ from backupmx.control.protocol import (
 )
 from backupmx.control.roll import RollDesk, Verify
 from backupmx.control.track import TrackDesk
+from backupmx.core.finding import Report
 from backupmx.core.status import Status
 from backupmx.errors import BackupMXError
-from backupmx.ports import Clock, Roll, Spool
+from backupmx.ports import Alerts, Clock, Roll, Spool
 from backupmx.watch import log
+from backupmx.watch.history import History
 
 LINE_LIMIT = 128 * 1024
 """Octets of one request: a thousand ids take about thirty thousand."""
@@ -75,10 +84,16 @@ class ControlServer:
         roll: Roll,
         verify: Verify,
         resume: Callable[[str], bool],
+        write_back: WriteBack,
+        past: History,
+        report: Callable[[], Report],
+        alerts: Alerts,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain.
 
-        `verify` asks a primary of one address, `resume` has one believed again; the domains are those that have a window.
+        `verify` asks a primary of one address, `resume` has one believed again, `write_back` tells a sender; `past` is how things
+        went, `report` what the last look found. The domains are those that have a window.
         """
         self._path = path
         self._spool = spool
@@ -86,10 +101,13 @@ class ControlServer:
         self._reload = reload
         self._metrics = metrics
         self._resume = resume
+        self._report = report
         self._accounts = accounts
-        self._admin = Admin(spool, clock, wake, windows)
+        self._admin = Admin(spool, clock, wake, windows, write_back, seconds)
         self._roll = RollDesk(roll, verify, windows.keys())
-        self._track = TrackDesk(spool.track)
+        self._track = TrackDesk(spool.track, seconds)
+        self._look_back = LookBackDesk(past, spool, windows.keys(), clock)
+        self._alerts = AlertsDesk(alerts, clock)
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
 
@@ -157,8 +175,14 @@ class ControlServer:
                 async with contextlib.aclosing(self._listing(request)) as rows:
                     async for answer in rows:
                         yield answer
+            elif isinstance(request, MessageRequest):
+                yield await self._admin.answer(request)
             elif isinstance(request, RollRequest):
                 yield await self._roll.answer(request)
+            elif isinstance(request, LookBack):
+                yield await self._look_back.answer(request)
+            elif isinstance(request, Alerting):
+                yield await self._alerts.answer(request)
             else:
                 yield await self._answer(request)
         except BackupMXError as error:
@@ -176,15 +200,16 @@ class ControlServer:
                 return self._roll.listing(request)
             case TrackMessages():
                 return self._track.listing(request)
+            case ReadMessage():
+                return self._admin.content(request)
 
     async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: C901, PLR0911 - one line a request
         match request:
             case GetStatus():
                 return StatusAnswer(self._status())
-            case ShowMessage():
-                return self._admin.show(request)
-            case Act():
-                return await self._admin.act(request)
+            case GetFindings():
+                report = self._report()
+                return FindingsAnswer(report.findings, report.at)
             case GetSpoolStats():
                 return SpoolStatsAnswer(self._spool.stats())
             case GetMetrics():
@@ -196,6 +221,8 @@ class ControlServer:
                 return Done()
             case Reload():
                 problems = await asyncio.to_thread(self._reload)
+                if not problems and request.what:
+                    log.configuration_changed(request.by, request.what)
                 return Refused(problems) if problems else Done()
             case GetAccount():
                 user = self._accounts.find(request.name)

@@ -5,7 +5,9 @@ Does not know: sockets, and who asks.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import math
+import time
+from collections.abc import AsyncGenerator, Callable
 
 from backupmx.control.protocol import AnyAnswer, Done, LifeRow, Refused, TrackMessages
 from backupmx.core import ids
@@ -19,8 +21,9 @@ PAGE = 50
 class TrackDesk:
     """An admin's view of the track."""
 
-    def __init__(self, track: Track) -> None:
+    def __init__(self, track: Track, seconds: Callable[[], float] = time.monotonic) -> None:
         self._track = track
+        self._seconds = seconds
 
     async def listing(self, request: TrackMessages) -> AsyncGenerator[AnyAnswer, None]:
         """Rows, page by page, then `Done` with where the next page begins; each page is a read of its own."""
@@ -29,13 +32,14 @@ class TrackDesk:
             yield Refused((problem,))
             return
         after, left = MessageId(request.after) if request.after else None, request.limit
+        end = self._seconds() + request.seconds if request.seconds else math.inf
         while True:
             page = self._track.page(request.wanted, after, min(PAGE, left) if request.limit else PAGE)
             for life in page.lives:
                 yield LifeRow(life)
             after = page.after
             left -= len(page.lives)
-            if after is None or (request.limit and left <= 0):
+            if after is None or (request.limit and left <= 0) or self._seconds() >= end:
                 yield Done(after=after)
                 return
             await asyncio.sleep(0)

@@ -5,6 +5,7 @@ Does not know: TLS, and what follows when a word is refused.
 """
 
 import asyncio
+import re
 from pathlib import Path
 
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode
@@ -18,6 +19,9 @@ from backupmx.courier.routes import Credentials
 
 MECHANISM = "auth "
 """What the mechanisms of AUTH begin with, where offers are told."""
+LIMIT = "size "
+"""What the limit of SIZE (RFC 1870) begins with, in octets."""
+_LIMIT = re.compile(r"[0-9]{1,20}")
 
 
 class NotLetIn(Exception):
@@ -40,7 +44,8 @@ async def hello(line: Line, name: bytes, within: float, dialect: Dialect = Diale
         await _positive(line, within, b"HELO", name)
         return frozenset()
     extensions, mechanisms = parse_esmtp_extensions(response.message)
-    return frozenset(extensions) | {MECHANISM + mechanism.lower() for mechanism in mechanisms}
+    limit = {LIMIT + extensions["size"]} if _LIMIT.fullmatch(extensions.get("size", "")) else set()
+    return frozenset(extensions) | {MECHANISM + mechanism.lower() for mechanism in mechanisms} | limit
 
 
 async def authenticate(line: Line, offers: frozenset[str], credentials: Credentials, within: float) -> None:

@@ -19,6 +19,7 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+import dns.reversename
 
 from backupmx.config import Endpoint
 from backupmx.core.dane import Tlsa
@@ -57,7 +58,9 @@ class NotFound:
 class Resolver:
     """Asks the configured nameservers, or else the system's."""
 
-    def __init__(self, nameservers: Sequence[Endpoint]) -> None:
+    def __init__(self, nameservers: Sequence[Endpoint], answers: dns.resolver.CacheBase | None = None) -> None:
+        """`answers` is where they are kept for their time to live; without it each question is asked anew."""
+        self._answers = answers
         self._nameservers = [dns.nameserver.Do53Nameserver(server.host, server.port) for server in nameservers]
 
     async def exchanges(self, domain: str) -> Found[Exchange] | NotFound:
@@ -96,6 +99,13 @@ class Resolver:
             return answer
         return Found(tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer), _ttl(answer))
 
+    async def names(self, ip: str) -> Found[str] | NotFound:
+        """The names that an address leads back to (PTR), in lower case."""
+        answer = await self._ask(dns.reversename.from_address(ip).to_text(omit_final_dot=True), "PTR")
+        if isinstance(answer, NotFound):
+            return answer
+        return Found(tuple(record.target.to_text(omit_final_dot=True).lower() for record in answer), _ttl(answer))
+
     async def configured(self, host: str) -> Found[str] | NotFound:
         """The addresses of a host that an admin named.
 
@@ -125,6 +135,7 @@ class Resolver:
             resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
             if self._nameservers:
                 resolver.nameservers = self._nameservers
+            resolver.cache = self._answers
             # asks to be told whether the answer was validated (RFC 6840 section 5.7)
             resolver.flags = dns.flags.RD | dns.flags.AD
             return await resolver.resolve(dns.name.from_text(name), kind, lifetime=LIFETIME_S)

@@ -126,6 +126,26 @@ def trouble(where: str, error: BaseException) -> None:
     _log.error("trouble", where=where, exc_info=error)
 
 
+def history_set_aside(path: str, why: str) -> None:
+    """The file with the history cannot be read, and a new one is begun; this is where the old one is."""
+    _log.error("history set aside", path=path, why=why)
+
+
+def books_differ(domain: str, day: str, difference: int) -> None:
+    """The books do not balance (I11): so many recipients whose mail came on that day are in none of the columns, or in two."""
+    _log.error("books differ", domain=domain, day=day, difference=difference)
+
+
+def found_bad(topic: str, subject: str, said: str, mend: str) -> None:
+    """A check found something that mail suffers from, and did not when it looked before."""
+    _log.warning("found bad", topic=topic, subject=subject, said=said, mend=mend)
+
+
+def found_better(topic: str, subject: str) -> None:
+    """What a check found bad is bad no more."""
+    _log.info("found better", topic=topic, subject=subject)
+
+
 # What comes in
 
 
@@ -173,6 +193,21 @@ def deferred(id: str, recipient: str, host: str, reply: str, due: str) -> None:
 def quarantined(id: str, recipient: str, host: str, reply: str) -> None:
     """One recipient cannot be given back, and waits for an admin."""
     _log.warning("quarantined", id=id, to=recipient, host=host, reply=reply)
+
+
+def returned(id: str, recipient: str, host: str, reply: str) -> None:
+    """One recipient will not get it, and the sender is told so."""
+    _log.info("returned", id=id, to=recipient, host=host, reply=reply)
+
+
+def notified(id: str, notice: str, kind: str, sender: str) -> None:
+    """The sender is written to; the notification is a message of its own."""
+    _log.info("notified", id=id, notice=notice, kind=kind, sender=sender)
+
+
+def window_used(domain: str, percent: int, left: timedelta) -> None:
+    """So much of the holding window of a domain's oldest message is over."""
+    _log.warning("window used", domain=domain, percent=percent, left_s=round(left.total_seconds()))
 
 
 def expired(domain: str, ids: Sequence[str]) -> None:
@@ -236,7 +271,45 @@ def primary_up(route: str, after: timedelta | None) -> None:
     _log.info("primary up", route=route, after_s=round(after.total_seconds(), 3) if after is not None else None)
 
 
+# Who is told
+
+
+def alert_told(title: str, to: Sequence[str]) -> None:
+    """A message to admins was taken by these services; of their URLs only what is not secret."""
+    _log.info("alert", title=title, to=",".join(to))
+
+
+def alert_not_told(to: str, title: str, why: str, again: datetime | None) -> None:
+    """A service did not take a message to admins; without `again` it is not tried any more."""
+    _log.error("alert not told", to=to, title=title, why=why, again=again.isoformat(timespec="seconds") if again else None)
+
+
+def alert_led_astray(to: str, why: str) -> None:
+    """An alert to this place would not arrive when it is needed."""
+    _log.warning("alert led astray", to=to, why=why)
+
+
+def ping_failed(why: str) -> None:
+    """The URL that is to know that we work does not answer; told once, until it does."""
+    _log.warning("ping failed", why=why)
+
+
+def ping_answered() -> None:
+    """It does again."""
+    _log.info("ping answered")
+
+
 # What admins do
+
+
+def alerts_muted(by: str, until: datetime | None) -> None:
+    """An admin opened a maintenance window, or closed it."""
+    _log.info("admin", verb="mute", by=by, until=until.isoformat(timespec="seconds") if until else None)
+
+
+def alerts_tested(by: str, failed: int) -> None:
+    """An admin had a message sent to everybody; so many services did not take it."""
+    _log.info("admin", verb="test alerts", by=by, failed=failed)
 
 
 def admin_trusts(by: str, domain: str) -> None:
@@ -248,6 +321,16 @@ def admin_did(verb: str, by: str, ids: Sequence[str], why: str) -> None:
     """An admin acted on messages."""
     for message in ids:
         _log.info("admin", verb=verb, by=by, id=message, why=why)
+
+
+def admin_read(by: str, id: str) -> None:
+    """An admin looked at what a message says, beyond its header."""
+    _log.info("admin", verb="read", by=by, id=id)
+
+
+def configuration_changed(by: str, what: str) -> None:
+    """An admin changed the configuration file by a command, and the change is being applied."""
+    _log.info("admin", verb="configure", by=by, what=what)
 
 
 def recipients_changed(verb: str, by: str, domain: str, entries: int) -> None:

@@ -21,6 +21,7 @@ CERTIFICATE_EXPIRY = Gauge(
 ATTEMPTS = Counter(
     "backupmx_delivery_attempts", "Outcomes by domain and result (delivered, deferred, failed)", ["domain", "result"]
 )
+NOTICES = Counter("backupmx_notices", "Notifications to senders by kind (failed, delayed, relayed, delivered)", ["kind"])
 DELIVERY_SECONDS = Histogram("backupmx_delivery_duration_seconds", "From the lease to the primary's last word")
 DELAY_SECONDS = Histogram(
     "backupmx_message_delay_seconds",

@@ -15,14 +15,14 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A spool with a control server on it, and a configuration that leads there."""
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """A spool with a control server on it, and a configuration that leads there; a parameter is who is told of alerts."""
     (tmp_path / "spool").mkdir()
     (tmp_path / "b.toml").write_text(
         f'hostname = "mx2.example.net"\nspool = "{tmp_path}/spool"\n[control]\nsocket = "{tmp_path}/c.sock"\n'
         '[domain."one.example"]\n[domain."two.example"]\nholding_window = "3d"\n'
     )
-    with running(tmp_path, MemorySpool()) as found:
+    with running(tmp_path, MemorySpool(), getattr(request, "param", ())) as found:
         yield found
 
 
