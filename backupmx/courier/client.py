@@ -19,7 +19,7 @@ from backupmx.core import judge, xclient
 from backupmx.core.judge import Place
 from backupmx.core.message import Client
 from backupmx.core.notation import Dialect
-from backupmx.core.outcome import Reply
+from backupmx.core.outcome import Delivered, Reply
 from backupmx.core.security import Demand, Encrypted, Opportunistic, Trial, Unsatisfied, certain
 from backupmx.courier import identity
 from backupmx.courier.commands import Peer
@@ -30,6 +30,8 @@ from backupmx.courier.transaction import Parcel, Patience, Report, Transaction
 from backupmx.watch import log
 
 MESSAGES_PER_CONNECTION = 100
+ERRORS_PER_CONNECTION = 8
+"""Without a delivery after them: from the tenth on Postfix answers one command a second, and at the twentieth it hangs up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,26 @@ class Connection:
         self.peer = peer
         self.carried = 0
         """Transactions so far."""
+        self._errors = 0
+        """What the peer said no to since it took a message."""
         self._introduced = False
         """Whether the peer takes us for somebody else."""
 
     @property
     def usable(self) -> bool:
         """Whether another transaction may begin, of whatever client."""
-        return not self._introduced and self.line.is_connected and self.carried < MESSAGES_PER_CONNECTION
+        fresh = self.carried < MESSAGES_PER_CONNECTION and self._errors < ERRORS_PER_CONNECTION
+        return not self._introduced and self.line.is_connected and fresh
 
     async def carry(self, parcel: Parcel, content: Iterator[bytes]) -> Report:
         """One transaction. Raises MessageDamaged when the content is; the primary then has not got the message."""
         self.carried += 1
-        return await Transaction(self.line, self.peer, self._patience, parcel).run(content)
+        report = await Transaction(self.line, self.peer, self._patience, parcel).run(content)
+        if any(isinstance(outcome, Delivered) for outcome in report.outcomes.values()):
+            self._errors = 0
+        else:
+            self._errors += len(report.outcomes) + 1  # DATA has come to nothing as well
+        return report
 
     async def quit(self) -> None:
         """Take leave (RFC 5321 section 4.1.1.10); never fails."""

@@ -62,13 +62,16 @@ class Sentry:
         try:
             words = self._guards[domain].doubt(outcomes, known)
             if words is not None:
-                self._judge(domain, str(words), await self._asked(domain))
+                vouched = await self._asked(domain)
+                if not vouched and _of_size(outcomes):
+                    return _all_put_off(outcomes)
+                self._judge(domain, str(words), vouched)
         except Exception as error:  # noqa: BLE001 - what was delivered is settled all the same, and a refusal can wait (I9)
             log.trouble(f"doubts about {post.name}", error)
         else:
             if post.health.suspect is None:
                 return outcomes
-        return {address: _put_off(outcome) for address, outcome in outcomes.items()}
+        return _all_put_off(outcomes)
 
     async def examine(self, domain: str, words: str) -> None:
         """Somebody else has a doubt; a primary that cannot be asked is none the worse for it."""
@@ -121,6 +124,16 @@ class Sentry:
         vouched = await self._vouched(found, domain)
         await found.quit()
         return vouched
+
+
+def _of_size(outcomes: Mapping[str, Outcome]) -> bool:
+    """Whether all that is refused is too large, or a mailbox full: no reason for doubts, and no proof of anything either."""
+    refused = [outcome.reply for outcome in outcomes.values() if isinstance(outcome, Failed) and outcome.by_primary]
+    return all(reply.code == 552 or reply.text.startswith("5.3.4") for reply in refused)
+
+
+def _all_put_off(outcomes: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+    return {address: _put_off(outcome) for address, outcome in outcomes.items()}
 
 
 def _put_off(outcome: Outcome) -> Outcome:

@@ -112,6 +112,21 @@ async def test_a_primary_that_refuses_all_content_is_doubtful_too() -> None:
         assert len(at.spool.messages) == 20
 
 
+async def test_a_message_that_is_too_large_for_it_makes_no_primary_doubtful() -> None:
+    """As the first one after an outage, with nobody to vouch: it waits, and is believed to be too large later."""
+    async with ScriptedPrimary().on("RCPT", NOBODY, having="postmaster") as primary, after_an_outage(primary, known=False) as at:
+        primary.on("MAIL", "552 5.3.4 Message size exceeds fixed limit", having="SIZE=9999")
+        large = await put(at.spool, content=b"x" * 9999)
+        others = [await put(at.spool) for _ in range(20)]
+        await back(primary, at)
+        await until(lambda: not any(map(at.spool.get, others)))
+        assert at.board.state("example.com") is PrimaryState.UP
+        assert at.said(large).startswith("552 5.3.4")
+        assert quarantined(at) == 0
+        await at.time.advance(301)
+        await until(lambda: quarantined(at) == 1)
+
+
 async def test_each_domain_has_its_canary() -> None:
     """One message of each is on its way at first."""
     names = ("example.com", "example.org", "example.net")

@@ -1,6 +1,7 @@
 """What is known of a primary is true, and a primary that is down costs one probe an interval (I5, I8)."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 from backupmx.core.status import PrimaryState
@@ -163,6 +164,20 @@ async def test_connections_are_reused_for_a_hundred_messages_each() -> None:
         await until(at.empty)
         assert sorted(primary.carried().values()) == [50, 100, 100]
         assert primary.connections == 1 + 3
+
+
+async def test_a_connection_over_which_no_mail_goes_is_soon_changed_for_another() -> None:
+    """Servers grow slow for who makes errors, and hang up in the end: Postfix at ten and twenty; DATA for nobody is one too."""
+    async with (
+        ScriptedPrimary().on("RCPT", "450 4.2.0 greylisted") as primary,
+        house(settings([f"127.0.0.1:{primary.port}"])) as at,
+    ):
+        ids = [await put(at.spool) for _ in range(20)]
+        at.courier.wake()
+        await until(lambda: all(map(at.said, ids)))
+        tried = Counter(number for number, line in primary.heard if line.startswith("RCPT"))
+        assert sum(tried.values()) == 20
+        assert max(tried.values()) == 4
 
 
 async def test_an_idle_connection_is_kept_for_a_moment_and_closed_with_quit() -> None:

@@ -38,12 +38,20 @@ virtual_uid_maps = static:{user}
 virtual_gid_maps = static:{user}
 message_size_limit = 104857600
 """
+SMTPD = "127.0.0.1:{port} inet n - n - - smtpd\n"
+POSTSCREEN = """\
+127.0.0.1:{port} inet n - n - 1 postscreen
+smtpd pass - - n - - smtpd
+dnsblog unix - - n - 0 dnsblog
+tlsproxy unix - - n - 0 tlsproxy
+"""
+"""The other way in: who passes is handed on."""
 
 
 class Postfix:
     """Starts and stops at will; `user@example.com` is the one mailbox that it has."""
 
-    def __init__(self, place: Path, port: int, settings: str) -> None:
+    def __init__(self, place: Path, port: int, settings: str, entrance: str) -> None:
         self._place = place
         etc = place / "etc"
         for name in ("etc", "data", "queue", "mail", "log"):
@@ -56,7 +64,7 @@ class Postfix:
                 copytree(path, etc / path.name)
             elif path.exists():
                 copy(path, etc)
-        master = re.sub(r"(?m)^smtp +inet .*smtpd$", f"127.0.0.1:{port} inet n - n - - smtpd", MASTER.read_text())
+        master = re.sub(r"(?m)^smtp +inet .*smtpd\n", entrance.format(port=port), MASTER.read_text())
         # without chroots: there is nothing in ours
         master = re.sub(r"(?m)^(\S+ +(?:unix|unix-dgram) +[-ny] +[-ny] +)y", r"\1n", master)
         if "\npostlog" not in master:
@@ -93,13 +101,13 @@ class Postfix:
 
 
 @contextmanager
-def postfix(port: int, settings: str = "") -> Iterator[Postfix]:
+def postfix(port: int, settings: str = "", entrance: str = SMTPD) -> Iterator[Postfix]:
     """Not started yet; surely stopped afterwards."""
     # Postfix's users may not enter pytest's own directories
     with tempfile.TemporaryDirectory(prefix="backupmx-peer-") as name:
         place = Path(name)
         place.chmod(0o755)
-        primary = Postfix(place, port, settings)
+        primary = Postfix(place, port, settings, entrance)
         try:
             yield primary
         finally:
