@@ -129,7 +129,7 @@ class House:
             )
             for n in range(workers)
         ]
-        courier = partial(processes.courier, settings, self._log_format, self._path, shared, self._bell[0])
+        courier = partial(processes.courier, settings, self._log_format, self._path, shared, tls, self._bell[0])
         return [Role("courier", courier, alone=True), *edges]
 
     def _reload(self) -> Sequence[Role] | None:

@@ -75,15 +75,12 @@ def _is_secret(found: Any, model: type[BaseModel]) -> bool:
     if found["type"] == "extra_forbidden" and isinstance(found["input"], dict):
         return True
     for part in found["loc"]:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        field = fields.get(str(part))
+        field = next((field for name, field in model.model_fields.items() if (field.alias or name) == part), None)
         if field is None or not field.repr:
             break
         around = (field.annotation, *get_args(field.annotation))
         model = next((inner for inner in around if isinstance(inner, type) and issubclass(inner, BaseModel)), BaseModel)
-    else:
-        field = None
-    return not field.repr if field else any(not each.repr for each in model.model_fields.values())
+    return any(not field.repr for field in model.model_fields.values())
 
 
 def _meant(location: tuple[int | str, ...], model: type[BaseModel]) -> str:

@@ -223,13 +223,15 @@ async def _renew(tls: Certificate) -> None:
             log.certificate_kept(error.problems)
 
 
-def courier(settings: Settings, log_format: log.Format, path: Path, shared: Shared, pipe: int, post: Post) -> int:
+def courier(
+    settings: Settings, log_format: log.Format, path: Path, shared: Shared, tls: Certificate, pipe: int, post: Post
+) -> int:
     """The courier and the control socket, until SIGTERM."""
     log.set_up(log_format, "courier")
-    return _run(_courier(settings, path, shared, pipe, post), post)
+    return _run(_courier(settings, path, shared, tls, pipe, post), post)
 
 
-async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, post: Post) -> int:
+async def _courier(settings: Settings, path: Path, shared: Shared, tls: Certificate, pipe: int, post: Post) -> int:
     spool = _spool(settings, "courier")
     knowledge = Knowledge(settings.domains, spool.roll, shared.board, now, time.monotonic)
     upkeep = Upkeep(settings.domains, spool.roll, shared.board, now)
@@ -259,7 +261,6 @@ async def _courier(settings: Settings, path: Path, shared: Shared, pipe: int, po
 
     watchman = Watchman(look_around, now)
     annals = Annals(settings, spool, now)
-    tls = certificate(settings)
     facts = Sources(status, spool, annals.past, partial(_expires, tls), lambda: watchman.report)
     crier = Crier(settings, facts, settings.spool, now)
     chores = (

@@ -5,10 +5,12 @@ Does not know: what is wrong and when it is told (`core`), how it is sent.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -36,6 +38,7 @@ OUR_OWN = frozenset({Kind.ROOM, Kind.BOOKS, Kind.DAMAGED, Kind.PROCESS})
 """While one of these is grave, this machine does not say that it is well. A primary's outage is what it is for."""
 DIGESTS = {"daily": 1, "weekly": alerts.WEEK}
 """In days."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +127,28 @@ class Crier:
     async def _facts(self, now: datetime) -> Facts:
         sources = self._sources
         status, stats, report = sources.status(), sources.spool.stats(), sources.report()
-        hour = await asyncio.to_thread(sources.past.told, Span.HOUR, now)
-        day = await asyncio.to_thread(sources.past.told, Span.DAY, now)
+        hour = await self._past(lambda: sources.past.told(Span.HOUR, now).points)
+        day = await self._past(lambda: sources.past.told(Span.DAY, now).points)
         return Facts(
             status=status,
             room=stats.room,
             used=stats.map_used,
             expires=sources.expires(),
-            lasts=history.room_lasts(hour.points),
+            lasts=history.room_lasts(hour),
             findings=report.findings if report.at else None,
             deaths=self._recent_deaths(now),
-            sudden=refusals.sudden(hour.points, day.points, now),
+            sudden=refusals.sudden(hour, day, now),
             delivered=self._delivered(status),
         )
+
+    @staticmethod
+    async def _past(ask: Callable[[], Sequence[T]]) -> Sequence[T]:
+        """From the file; without it less is known, and what is known is told all the same."""
+        try:
+            return await asyncio.to_thread(ask)
+        except sqlite3.Error as error:
+            log.trouble("history", error)
+            return ()
 
     def _recent_deaths(self, now: datetime) -> Mapping[str, int]:
         self._deaths = [(name, at) for name, at in self._deaths if now - at < DEATHS]
@@ -176,7 +188,7 @@ class Crier:
         return letters
 
     async def _digest(self, first: datetime, end: datetime, facts: Facts) -> Letter:
-        outages = await asyncio.to_thread(self._sources.past.outages, first, end)
+        outages = await self._past(lambda: self._sources.past.outages(first, end))
         days = range(books.day(first), books.day(end))
         lines = self._sources.spool.books(days.start)
         shares = {

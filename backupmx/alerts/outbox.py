@@ -36,11 +36,15 @@ def parcel(letter: Letter, urls: Iterable[str], now: datetime) -> Parcel:
 
 async def carry(waiting: Sequence[Parcel], urls: Sequence[str], now: datetime) -> Sequence[Parcel]:
     """Try those that are due; returns what has to be tried again. Who is asked for no more, is told no more."""
-    left = []
-    for each in waiting:
-        after = await _try(each, urls, now) if each.due <= now or each.due > now + PAUSES[-1] else each
+    left: list[Parcel] = []
+    for number, each in enumerate(waiting):
+        due = each.due <= now or each.due > now + PAUSES[-1]
+        after = await _try(each, urls, now) if due else each
         if after is not None:
             left.append(after)
+        if due and after is not None and after.marks == each.marks:
+            # it reached nobody: the line may be down, and the others wait for their turn
+            return [*left, *waiting[number + 1 :]]
     return left
 
 

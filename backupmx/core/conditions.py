@@ -106,7 +106,7 @@ def _primary(domain: DomainStatus, facts: Facts) -> Iterator[Condition]:
         yield Condition(Kind.PRIMARY_DOWN, name, title, said, grave=True, since=since, delivered=delivered)
     elif domain.doubtful:
         said = (
-            f"{_whose(domain)} answers, but refuses mail: {_quoted(primary.last_error or '')}. Nothing more is given to it, "
+            f"{_whose(domain)} answers, but {_quoted(primary.last_error or '')}. Nothing more is given to it, "
             f"and nothing is lost. {waits}. If what it refuses is right: backupmx domain resume {name}"
         )
         yield Condition(Kind.PRIMARY_SUSPECT, name, f"primary of {name} refuses mail that it used to accept", said, grave=True)
@@ -195,7 +195,7 @@ def _dns(facts: Facts) -> Iterator[Condition]:
         if each.level is Level.BAD:
             bad.setdefault(each.subject, []).append(f"{_quoted(each.said)} {_quoted(each.mend)}".strip())
     for subject, said in bad.items():
-        yield Condition(Kind.DNS, subject, f"DNS of {subject or 'this machine'} is wrong", " ".join(said), grave=True)
+        yield Condition(Kind.DNS, subject, f"DNS of {_quoted(subject) or 'this machine'} is wrong", " ".join(said), grave=True)
 
 
 def _books(status: Status) -> Iterator[Condition]:

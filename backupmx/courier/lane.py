@@ -334,8 +334,8 @@ class Lane:
         if self.health.answered(now):
             self._ramp.reset()
             was_down = before.state is PrimaryState.DOWN and before.since
-            if was_down:
-                self._sentry.returned()
+            # what we knew of it before we began is forgotten: it may be in the middle of coming back wrong (I10)
+            self._sentry.returned()
             log.primary_up(self.name, now - before.since if was_down and before.since else None)
             self._put_off = 0
             self._office.changed(self)

@@ -126,7 +126,7 @@ class MemorySpool:
         if old is None:
             return ()
         told, true = states.returned(old, notices)
-        new = states.settled(old, lease.domain, outcomes, now, due, told)
+        new = states.settled(old, lease, outcomes, now, due, told)
         self._put(old.id, new, [*events.tried(old, outcomes, now), *events.told(old, true, now)])
         self._take(true, now)
         return true

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from backupmx.core import subject
-from backupmx.core.message import FINAL, Fate, Hold, Kind, Message, Notice, Progress, Schedule, State
+from backupmx.core.message import FINAL, Fate, Hold, Kind, Lease, Message, Notice, Progress, Schedule, State
 from backupmx.core.outcome import Deferred, Delivered, Failed, Outcome
 from backupmx.core.queue import Filter
 from backupmx.spool import keys
@@ -53,9 +53,10 @@ def returned(message: Message, notices: Sequence[Notice]) -> tuple[Collection[st
 
 
 def settled(
-    message: Message, domain: str, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, told: Collection[str] = ()
+    message: Message, lease: Lease, outcomes: Mapping[str, Outcome], now: datetime, due: datetime, told: Collection[str] = ()
 ) -> Message:
-    """Record the outcomes; the sender is told of these failures."""
+    """Record the outcomes; the sender is told of these failures. When it is tried again is for who has the lease to say."""
+    domain = lease.domain
     progress = dict(message.progress)
     for address, outcome in outcomes.items():
         # what expired meanwhile stays quarantined, unless it was delivered after all
@@ -68,7 +69,8 @@ def settled(
     old = schedule.pop(domain, None)
     if old and message.pending(domain):
         deferred = any(isinstance(outcome, Deferred) for outcome in outcomes.values())
-        schedule[domain] = replace(old, due=due, deferrals=old.deferrals + deferred, owner=None)
+        holds = (old.owner, old.due) == (lease.owner, lease.until)
+        schedule[domain] = replace(old, due=due, deferrals=old.deferrals + deferred, owner=None) if holds else old
     return replace(message, schedule=schedule)
 
 

@@ -102,7 +102,7 @@ class LmdbSpool(View):
             if old is None:
                 return ()
             told, true = states.returned(old, notices)
-            new = states.settled(old, lease.domain, outcomes, now, due, told)
+            new = states.settled(old, lease, outcomes, now, due, told)
             work.move(id, old, new, [*events.tried(old, outcomes, now), *events.told(old, true, now)])
             work.accept_notices(true, now)
             return true

@@ -66,6 +66,9 @@ async def test_what_nobody_takes_is_given_up_after_a_few_times(tmp_path: Path) -
         assert await outbox.carry([last], [url], START) == []
     assert [line["again"] for line in logged] == [None]
     assert await outbox.carry([again], ["other://place"], again.due) == []
+    # one that reaches nobody is enough for one time
+    (tried, untried) = await outbox.carry(waiting * 2, [url], START)
+    assert (tried.tries, untried.tries) == (1, 0)
 
 
 async def test_with_nobody_to_tell_it_is_known_all_the_same(tmp_path: Path) -> None:
@@ -140,6 +143,15 @@ async def test_trouble_of_its_own_stops_nothing(tmp_path: Path) -> None:
             found.primary = None  # type: ignore[assignment]
             await found.look()
         assert [(line["event"], line["where"]) for line in logged] == [("trouble", "alerts")] * 2
+
+
+async def test_without_a_past_alerts_go_on(tmp_path: Path) -> None:
+    """What is known is told all the same."""
+    with capture_logs(), house(tmp_path) as found:
+        found.past.close(found.now)
+        found.difference = 1
+        await found.look()
+        assert found.crier.counts()[Kind.BOOKS] == 1
 
 
 async def test_a_process_that_died_is_known_for_an_hour(tmp_path: Path) -> None:

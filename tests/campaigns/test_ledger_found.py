@@ -1,8 +1,6 @@
-"""What the ledger campaign ran into, each in the smallest form that shows it, and is not mended yet."""
+"""What the ledger campaign ran into, each in the smallest form that shows it."""
 
 from datetime import timedelta
-
-import pytest
 
 from backupmx.core.message import State
 from backupmx.core.outcome import Reply
@@ -14,7 +12,6 @@ from tests.courier.primary import ScriptedPrimary
 OWNER = "courier@mx2.example.net"
 
 
-@pytest.mark.xfail(strict=True, reason="a courier leases again what it is carrying itself, when the lease lapsed meanwhile")
 async def test_a_clock_that_leaps_ahead_doubles_nothing() -> None:
     """I1: a board without a clock of its own is set right while mail is on its way, and every lease has lapsed at once."""
     async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
@@ -30,7 +27,6 @@ async def test_a_clock_that_leaps_ahead_doubles_nothing() -> None:
         assert len(primary.received) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="settle does not look whether the lease is still the one that holds")
 async def test_who_comes_late_does_not_end_the_lease_of_another() -> None:
     """I1: what was leased again after a lease had lapsed is not due when that one is given back."""
     spool, hour = MemorySpool(), timedelta(hours=1)
@@ -43,7 +39,6 @@ async def test_who_comes_late_does_not_end_the_lease_of_another() -> None:
     assert not await spool.lease("example.com", OWNER, later, later + hour, 10)
 
 
-@pytest.mark.xfail(strict=True, reason="what is doubtful of a primary is kept in the courier's memory alone")
 async def test_a_new_courier_does_not_believe_a_primary_that_was_wrong() -> None:
     """I10: a crash, a reload or an upgrade in the middle of it; up to nine refusals are believed."""
     nobody = "550 5.1.1 no such user"

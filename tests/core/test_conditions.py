@@ -72,7 +72,7 @@ def test_a_primary_that_is_not_believed_is_told_with_the_way_on() -> None:
     """I10: it answers, and refuses whom it had."""
     condition = one(facts(domain(last_error="it refuses mail that it used to accept: 550 5.1.1 no such user")))
     assert (condition.kind, condition.grave) == (Kind.PRIMARY_SUSPECT, True)
-    assert "550 5.1.1 no such user" in condition.said
+    assert "answers, but it refuses mail that it used to accept: 550 5.1.1 no such user. Nothing" in condition.said
     assert condition.said.endswith("If what it refuses is right: backupmx domain resume example.com")
 
 

@@ -158,6 +158,14 @@ class House:
         return not self.spool.census().total
 
 
+async def acquainted(at: House, messages: int = 1) -> None:
+    """The primary has taken mail since we began: its refusals are believed."""
+    for _ in range(messages):
+        await put(at.spool, "first@example.com")
+    at.courier.wake()
+    await until(at.empty, "the first ones")
+
+
 @asynccontextmanager
 async def house(
     settings: Settings,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from backupmx.core.message import Fate, State
-from tests.courier.house import START, house, put, settings, until
+from tests.courier.house import START, acquainted, house, put, settings, until
 from tests.courier.primary import EXTENSIONS, ScriptedPrimary
 
 PLAIN = tuple(word for word in EXTENSIONS if word != "PIPELINING")
@@ -40,12 +40,12 @@ async def test_one_transaction_three_fates(extensions: tuple[str, ...]) -> None:
 async def test_all_refused_and_the_connection_lives_on(extensions: tuple[str, ...], data: str) -> None:
     """RFC 2920: also when the primary asks for content that nobody is to get; the next message has the same connection."""
     async with (
-        ScriptedPrimary(extensions).on("RCPT", "550 5.1.1 nobody", having="never@").on("DATA", data, times=1) as primary,
+        ScriptedPrimary(extensions).on("RCPT", "550 5.1.1 nobody", having="never@") as primary,
         house(settings([f"127.0.0.1:{primary.port}"], max_connections_per_route=1)) as at,
     ):
-        if extensions is PLAIN:
-            primary.forget()
-            primary.on("RCPT", "550 5.1.1 nobody", having="never@")
+        await acquainted(at)
+        if extensions is not PLAIN:
+            primary.on("DATA", data, times=1)
         gone = await put(at.spool, "never@example.com")
         await put(at.spool, "now@example.com")
         at.courier.wake()
@@ -83,9 +83,11 @@ async def test_only_5xx_is_for_ever(step: str, reply: str, state: State) -> None
     if step == "DATA" and reply.startswith("354"):
         return  # in turn there
     async with (
-        ScriptedPrimary(PLAIN).on(step, reply) as primary,
+        ScriptedPrimary(PLAIN) as primary,
         house(settings([f"127.0.0.1:{primary.port}"])) as at,
     ):
+        await acquainted(at)
+        primary.on(step, reply)
         id = await put(at.spool)
         at.courier.wake()
         await until(lambda: at.said(id), "an outcome")

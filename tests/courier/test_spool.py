@@ -15,7 +15,7 @@ from backupmx.errors import SpoolFull, SpoolUnusable
 from backupmx.spool import layout
 from backupmx.spool.memory import MemorySpool
 from backupmx.spool.store import LmdbSpool
-from tests.courier.house import START, House, Time, breathe, house, put, settings, until
+from tests.courier.house import START, House, Time, acquainted, breathe, house, put, settings, until
 from tests.courier.primary import SILENCE, ScriptedPrimary
 
 
@@ -109,11 +109,12 @@ async def test_an_admins_retry_is_heard_at_once() -> None:
 async def test_a_message_that_was_removed_or_held_while_leased_is_not_sent() -> None:
     """An admin's wish holds for all that is not on its way yet."""
     async with ScriptedPrimary() as primary:
-        primary.gate.clear()
         async with house(settings([f"127.0.0.1:{primary.port}"], max_connections_per_route=1)) as at:
+            await acquainted(at, 3)
+            primary.gate.clear()
             first, removed, held = [await put(at.spool) for _ in range(3)]
             at.courier.wake()
-            await until(lambda: primary.verbs["DATA"] == 1)
+            await until(lambda: primary.verbs["DATA"] == 4)
             await until(lambda: at.spool.get(held).state() is State.LEASED)
             await at.spool.remove([removed], "admin", "", at.time.now)
             await at.spool.hold([held], "admin", "to look at", at.time.now)
@@ -121,7 +122,7 @@ async def test_a_message_that_was_removed_or_held_while_leased_is_not_sent() -> 
             primary.gate.set()
             await until(lambda: at.spool.get(first) is None)
             await breathe()
-        assert len(primary.received) == 1
+        assert len(primary.received) == 4
         assert at.spool.get(held).state() is State.HELD
 
 

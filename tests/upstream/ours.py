@@ -21,7 +21,7 @@ from backupmx.config import Smtp
 from backupmx.edge.server import Edge
 from backupmx.edge.tally import Tally
 from backupmx.spool.memory import MemorySpool
-from tests.admission.house import everyone
+from tests.admission.house import everyone, unproven
 
 THEIRS = Path(aiosmtpd.controller.__file__).parent
 
@@ -55,6 +55,7 @@ class OurController:
             clock=lambda: datetime.now(UTC),
             wake=lambda: None,
             ask=lambda _domain: None,
+            prove=unproven,
             tls=None,
         )
         await self._edge.start([listener])
