@@ -116,7 +116,7 @@ class House:
 
     def _roles(self, settings: Settings) -> Sequence[Role]:
         # imported late: the counters' directory must be known before
-        from backupmx import processes  # noqa: PLC0415
+        from backupmx import postoffice, processes, worker  # noqa: PLC0415
 
         workers = settings.smtp.workers if settings.smtp.workers != "auto" else os.cpu_count() or 1
         shared = processes.Shared.make(settings, workers)
@@ -125,11 +125,11 @@ class House:
         edges = [
             Role(
                 f"edge{n}",
-                partial(processes.edge, settings, self._log_format, n, sockets, shared, tls, self._bell[1]),
+                partial(worker.edge, settings, self._log_format, n, sockets, shared, tls, self._bell[1]),
             )
             for n in range(workers)
         ]
-        courier = partial(processes.courier, settings, self._log_format, self._path, shared, tls, self._bell[0])
+        courier = partial(postoffice.courier, settings, self._log_format, self._path, shared, tls, self._bell[0])
         return [Role("courier", courier, alone=True), *edges]
 
     def _reload(self) -> Sequence[Role] | None:
