@@ -6,7 +6,6 @@ Does not know: what any setting does, and the words for what is wrong with it.
 
 import json
 import os
-import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,150 +16,45 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
-    PlainValidator,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from backupmx import languages
 from backupmx.core import notation
-from backupmx.core.destination import destination, destinations, led_astray
+from backupmx.core.destination import destinations, led_astray
 from backupmx.core.notation import Endpoint as Endpoint  # noqa: PLC0414 - the rooms know it as ours
-from backupmx.core.notation import Mailhost
-from backupmx.core.schedule import LONGEST_WINDOW
 from backupmx.errors import ConfigurationError
-from backupmx.problems import SIZE, told
+from backupmx.problems import told
+from backupmx.values import (
+    Delimiter,
+    Destination,
+    Destinations,
+    Duration,
+    Host,
+    Language,
+    Listener,
+    Nameserver,
+    Network,
+    Pause,
+    Pem,
+    Pins,
+    Place,
+    Size,
+    SmtpListener,
+    SocketPlace,
+    SpoolPlace,
+    Tls,
+    WebPage,
+    Window,
+    Workers,
+    between,
+)
 
 DEFAULT_PATH = Path("/etc/backupmx/backupmx.toml")
-SOCKET_PATH_LIMIT = 107
-"""Octets in the path of a unix socket (unix(7))."""
-_WEB_PAGE = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?(/[!-~]*)?")
-
-
-def _duration(value: object) -> timedelta:
-    return value if isinstance(value, timedelta) else notation.duration(value)
-
-
-def _between(first: str, last: str) -> AfterValidator:
-    def check(value: timedelta) -> timedelta:
-        if not notation.duration(first) <= value <= notation.duration(last):
-            raise ValueError(f'must be from "{first}" to "{last}"')
-        return value
-
-    return AfterValidator(check)
-
-
-def _size(value: object) -> object:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ValueError(SIZE)
-    return value
-
-
-def _workers(value: object) -> object:
-    if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 64):
-        raise ValueError('must be "auto" or a whole number from 1 to 64')
-    return value
-
-
-def _spool(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("postgresql:", "postgres:")):
-        raise ValueError("the replicated spool comes with a later version; this one needs a directory")
-    return value
-
-
-def _absolute(value: Path) -> Path:
-    if not value.is_absolute():
-        raise ValueError("must be a path that begins with /")
-    return value
-
-
-def _socket(value: Path) -> Path:
-    if len(os.fsencode(value)) > SOCKET_PATH_LIMIT:
-        raise ValueError(f"must be at most {SOCKET_PATH_LIMIT} bytes long, as a socket's path")
-    return value
-
-
-def _readable(value: Path, info: ValidationInfo) -> Path:
-    # only who serves needs them: the page and the command line may not read the key
-    if info.context and info.context["serving"]:
-        try:
-            with value.open("rb") as file:
-                file.read(1)
-        except OSError as error:
-            raise ValueError(f"cannot be read: {error.strerror}") from None
-    return value
-
-
-def _delimiter(value: str) -> str:
-    if not set(value) <= set("+-=_.#~"):
-        raise ValueError('must be some of the characters "+-=_.#~", or empty')
-    return value
-
-
-def _language(value: str) -> str:
-    if value not in (known := languages.known()):
-        raise ValueError(f"must be one of {', '.join(known)}")
-    return value
-
-
-def _network(value: object) -> notation.Network:
-    return value if isinstance(value, notation.Network) else notation.network(value)
-
-
-def _smtp_listener(value: object) -> Endpoint | notation.Passed:
-    return value if isinstance(value, Endpoint | notation.Passed) else notation.smtp_listener(value)
-
-
-def _mailhost(value: object) -> Mailhost:
-    return value if isinstance(value, Mailhost) else notation.mailhost(value)
-
-
-def _pins(value: object) -> tuple[bytes, ...]:
-    several = value if isinstance(value, list | tuple) else [value]
-    return tuple(each if isinstance(each, bytes) else notation.pin(each) for each in several)
-
-
-def _destinations(value: Path, info: ValidationInfo) -> Path:
-    if value and info.context and info.context["serving"]:
-        try:
-            destinations(value.read_text())
-        except OSError as error:
-            raise ValueError(f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ValueError("cannot be read: it is not UTF-8") from None
-    return value
-
-
-def _web_page(value: str) -> str:
-    if value and not _WEB_PAGE.fullmatch(value):
-        raise ValueError('must be a URL like "https://ping.example.net/backupmx"')
-    return value
-
-
-def _or_itself(parse: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: value if isinstance(value, Endpoint) else parse(value))
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Pause = Annotated[Duration, _between("1s", "1d")]
-Window = Annotated[Duration, _between("1h", notation.spell_duration(LONGEST_WINDOW))]
-Size = Annotated[ByteSize, BeforeValidator(_size)]
-Host = Annotated[Mailhost, PlainValidator(_mailhost)]
-Pins = Annotated[tuple[bytes, ...], PlainValidator(_pins)]
-Language = Annotated[str, AfterValidator(_language)]
-Tls = Literal["opportunistic", "required", "verify", "dane", "mta-sts"]
-Listener = Annotated[Endpoint, _or_itself(notation.listener)]
-SmtpListener = Annotated[Endpoint | notation.Passed, PlainValidator(_smtp_listener)]
-Destination = Annotated[str, AfterValidator(destination)]
-Nameserver = Annotated[Endpoint, _or_itself(notation.nameserver)]
-Network = Annotated[notation.Network, PlainValidator(_network)]
-Place = Annotated[Path, AfterValidator(_absolute)]
-Pem = Annotated[Place, AfterValidator(_readable)]
 
 
 class _Table(BaseModel):
@@ -171,14 +65,14 @@ class Smtp(_Table):
     """How strangers reach us."""
 
     listen: Annotated[tuple[SmtpListener, ...], Field(min_length=1)] = (Endpoint("0.0.0.0", 25), Endpoint("::", 25))  # noqa: S104 - an MX is for all
-    workers: Annotated[Literal["auto"] | int, BeforeValidator(_workers)] = "auto"
+    workers: Workers = "auto"
     max_message_size: Annotated[Size, Field(ge=1)] = ByteSize(50 * 2**20)
     max_recipients: Annotated[int, Field(ge=100, le=100_000)] = 1000
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
     max_connections_per_client: Annotated[int, Field(ge=1, le=65_535)] = 50
     max_messages_per_connection: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     max_errors: Annotated[int, Field(ge=1, le=1000)] = 20
-    greeting_delay: Annotated[Duration, _between("0s", "1m")] = timedelta(0)
+    greeting_delay: Annotated[Duration, between("0s", "1m")] = timedelta(0)
     """How long a stranger who may talk too early waits for our greeting."""
     proxy_from: tuple[Network, ...] = ()
     """Whose connections begin with a PROXY header."""
@@ -205,7 +99,7 @@ class Web(_Table):
 class Control(_Table):
     """Where the command line and the page reach the running server."""
 
-    socket: Annotated[Place, AfterValidator(_socket)] = Path("/run/backupmx/control.sock")
+    socket: SocketPlace = Path("/run/backupmx/control.sock")
 
 
 class Dns(_Table):
@@ -234,15 +128,15 @@ class Alerts(_Table):
     """Who is told that something is wrong, and when. What a URL holds is secret."""
 
     urls: Annotated[tuple[Destination, ...], Field(repr=False)] = ()
-    urls_file: Annotated[Place | None, AfterValidator(_destinations)] = None
+    urls_file: Destinations | None = None
     """More of them, one a line."""
-    grace: Annotated[Duration, _between("0s", "1d")] = timedelta(minutes=10)
+    grace: Annotated[Duration, between("0s", "1d")] = timedelta(minutes=10)
     """How long a primary may be down before it is worth a word."""
-    reminder: Annotated[Duration, _between("1h", "30d")] = timedelta(days=1)
+    reminder: Annotated[Duration, between("1h", "30d")] = timedelta(days=1)
     digest: Literal["never", "daily", "weekly"] = "never"
-    ping_url: Annotated[str, AfterValidator(_web_page), Field(repr=False)] = ""
+    ping_url: Annotated[WebPage, Field(repr=False)] = ""
     """Asked for again and again; whoever answers there can tell when nobody asks any more."""
-    ping_interval: Annotated[Duration, _between("1m", "1d")] = timedelta(minutes=5)
+    ping_interval: Annotated[Duration, between("1m", "1d")] = timedelta(minutes=5)
 
     def everybody(self) -> tuple[str, ...]:
         """All URLs; those of the file as it is now. Raises ConfigurationError."""
@@ -260,7 +154,7 @@ class DomainDefaults(_Table):
     when_unknown: Literal["accept", "defer", "auto"] = "auto"
     recipients: Literal["callout", "list", "any"] = "callout"
     recipient_list: str = ""
-    recipient_delimiter: Annotated[str, AfterValidator(_delimiter)] = "+"
+    recipient_delimiter: Delimiter = "+"
     """What begins an address extension, like `user+tag`; several characters: each of them does; empty: nothing does."""
     language: Language = "en"
     """Of what we write to senders."""
@@ -283,7 +177,7 @@ class Ldap(_Table):
     ca_file: Place | None = None
     start_tls: bool | None = None
     """Not given: unless the server is this machine."""
-    refresh: Annotated[Duration, _between("1m", "7d")] = timedelta(hours=1)
+    refresh: Annotated[Duration, between("1m", "7d")] = timedelta(hours=1)
 
 
 class Domain(DomainDefaults):
@@ -341,7 +235,7 @@ class Settings(_Table):
     """The whole configuration."""
 
     hostname: Annotated[str, AfterValidator(notation.domain)] = Field(default_factory=socket.getfqdn)
-    spool: Annotated[Place, BeforeValidator(_spool)] = Path("/var/lib/backupmx")
+    spool: SpoolPlace = Path("/var/lib/backupmx")
     reserve: Annotated[Size, Field(ge=0)] = ByteSize(2**30)
     smtp: Smtp = Smtp()
     web: Web = Web()
