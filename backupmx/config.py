@@ -115,6 +115,8 @@ class Delivery(_Table):
     retry_min: Pause = timedelta(minutes=5)
     retry_max: Annotated[Pause, Field(validate_default=True)] = timedelta(hours=4)
     max_connections_per_route: Annotated[int, Field(ge=1, le=1000)] = 20
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """To all primaries together; each route has its part."""
 
     @field_validator("retry_max")
     @classmethod
@@ -160,6 +162,8 @@ class DomainDefaults(_Table):
     """Of what we write to senders."""
     delay_warning: bool = False
     """Whether a sender who asked for nothing is told that a message waits; who asked for it always is."""
+    max_messages_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """How much of what waited is given back a minute; 0: as much as the primary takes."""
     recipient_case: Literal["fold", "keep"] = "fold"
     """Whether `User@` is `user@`."""
 

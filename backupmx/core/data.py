@@ -21,12 +21,13 @@ _LONE_DOT = re.compile(rb"(?:\A|(?<=[\r\n]))\.(?=[\r\n])")
 _LONE_DOT_INSIDE = re.compile(rb"(?<=[\r\n])\.(?=[\r\n])")
 
 
-def _mended(lines: bytes) -> bytes:
-    """Content of which CRLF is a bare LF already."""
+def mended(lines: bytes) -> bytes:
+    """Content with CRLF alone, of which CRLF is a bare LF already."""
     return lines.replace(b"\r", b" ").replace(b"\0", b" ").replace(b"\n", b"\r\n")
 
 
-def _is_clean(piece: bytes) -> bool:
+def is_clean(piece: bytes) -> bool:
+    """Whether lines end with CRLF alone, and there is no NUL."""
     return b"\0" not in piece and _line_ends(piece) in (None, "\r\n")
 
 
@@ -81,7 +82,7 @@ class DataReader:
     def _clean(self, data: bytes, certain: int, stuffed: bool) -> bytes:
         start, self._at_start = self._at_start, False
         piece = data[:certain]
-        clean = _is_clean(piece)
+        clean = is_clean(piece)
         if not clean or piece.endswith(b"."):
             # the line end after a dot may be among the octets that are not certain yet
             lone = (_LONE_DOT if start else _LONE_DOT_INSIDE).search(data)
@@ -91,7 +92,7 @@ class DataReader:
         if clean:
             content = piece.replace(DOT, b"\r\n") if stuffed else piece
         else:
-            content = _mended(piece.replace(b"\r\n", b"\n").replace(b"\n.", b"\n"))
+            content = mended(piece.replace(b"\r\n", b"\n").replace(b"\n.", b"\n"))
         return content[1:] if start and piece.startswith(b".") else content
 
 
@@ -127,4 +128,4 @@ class ChunkReader:
         self._held = b"\r" if piece.endswith(b"\r") and not (self.ended and self.last) else b""
         if self._held:
             piece = piece[:-1]
-        return piece if _is_clean(piece) else _mended(piece.replace(b"\r\n", b"\n"))
+        return piece if is_clean(piece) else mended(piece.replace(b"\r\n", b"\n"))

@@ -1,26 +1,25 @@
-"""Content in the form of the DATA command: CRLF only, dots doubled, ended by the dot.
+"""Content in the form in which it is sent: CRLF only; for the DATA command with dots doubled, and ended by the dot.
 
-Knows: RFC 5321 sections 2.3.8 and 4.5.2.
+Knows: RFC 5321 sections 2.3.8 and 4.5.2, RFC 3030 section 2.
 Does not know: where the content comes from, and the connection that it goes to.
+
+What the spool holds goes through as it is. Should it hold a bare LF all the same, it becomes CRLF; a bare CR or a NUL becomes
+a space, since on the wire some servers would take either for something else (I6).
 """
 
 from collections.abc import Iterable, Iterator
 
+from backupmx.core.data import is_clean, mended
+
 END = b".\r\n"
 
 
-class Stuffer:
-    """Fed with content in pieces of any length; hands out what goes over the wire.
+class Cleaner:
+    """Fed with content in pieces of any length; hands out what may go over the wire."""
 
-    What the spool holds goes through as it is. Should it hold a bare LF all the same, it becomes CRLF; a bare CR or a NUL becomes
-    a space, since on the wire some servers would take either for something else (I6).
-    """
-
-    __slots__ = ("_back", "_fresh")
+    __slots__ = ("_back",)
 
     def __init__(self) -> None:
-        self._fresh = True
-        """At the start of a line."""
         self._back = b""
         """Kept for the next piece: a CR at the end, so that CRLF is never cut in two."""
 
@@ -30,39 +29,57 @@ class Stuffer:
         self._back = b"\r" if whole.endswith(b"\r") else b""
         if self._back:
             whole = whole[:-1]
-        if not whole:
+        return whole if is_clean(whole) else mended(whole.replace(b"\r\n", b"\n"))
+
+    def end(self) -> bytes:
+        """The last ones, if any were kept."""
+        return b" " if self._back else b""
+
+
+class Stuffer:
+    """The same for the DATA command."""
+
+    __slots__ = ("_cleaner", "_fresh")
+
+    def __init__(self) -> None:
+        self._cleaner = Cleaner()
+        self._fresh = True
+        """At the start of a line."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """The next octets."""
+        clean = self._cleaner.feed(piece)
+        if not clean:
             return b""
-        ready = _stuffed(_clean(whole), self._fresh)
+        # base64, which most of large mail is, has no dot at all, and that is seen at once
+        ready = clean.replace(b"\r\n.", b"\r\n..") if b"." in clean else clean
+        if self._fresh and ready.startswith(b"."):
+            ready = b"." + ready
         self._fresh = ready.endswith(b"\r\n")
         return ready
 
     def end(self) -> bytes:
         """The last ones, with the dot."""
-        if self._back:
-            return b" \r\n" + END
-        return END if self._fresh else b"\r\n" + END
+        left = self._cleaner.end()
+        return left + (END if self._fresh and not left else b"\r\n" + END)
 
 
 def data(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """All of a content; the final dot is in the last piece."""
-    stuffer = Stuffer()
+    """All of a content for the DATA command; the final dot is in the last piece."""
+    return _fed(Stuffer(), pieces)
+
+
+def text(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """All of a content for the BDAT command, which counts octets; one piece at least."""
+    return _fed(Cleaner(), pieces)
+
+
+def _fed(form: Cleaner | Stuffer, pieces: Iterable[bytes]) -> Iterator[bytes]:
     ready = b""
     for piece in pieces:
-        fed = stuffer.feed(piece)
+        fed = form.feed(piece)
         if fed:
             if ready:
                 yield ready
             ready = fed
-    yield ready + stuffer.end()
-
-
-def _clean(piece: bytes) -> bytes:
-    ends = piece.count(b"\r\n")
-    if piece.count(b"\n") == ends and piece.count(b"\r") == ends and b"\0" not in piece:
-        return piece
-    return piece.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\0", b" ").replace(b"\n", b"\r\n")
-
-
-def _stuffed(piece: bytes, fresh: bool) -> bytes:
-    piece = piece.replace(b"\r\n.", b"\r\n..")
-    return b"." + piece if fresh and piece.startswith(b".") else piece
+    yield ready + form.end()

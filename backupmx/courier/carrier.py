@@ -7,6 +7,7 @@ Does not know: the route, and the other carriers.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from backupmx.core import judge, schedule
 from backupmx.core.message import Lease
@@ -34,7 +35,9 @@ class Carried:
     broken: Reply | None = None
     """Why the connection is of no more use."""
     again: bool = False
-    """The connection was dead already: the lease is still open, and its content unread."""
+    """It was dead already, or does not speak as it said: the lease is still open."""
+    no_chunks: bool = False
+    """The primary offers BDAT, and does not know it."""
 
 
 class Carrier:
@@ -49,6 +52,8 @@ class Carrier:
         self._screen = screen
         self._settling: asyncio.Task[None] | None = None
         self.connection = connection
+        self.since: datetime | None = None
+        """When it began with the message that is on its way."""
 
     async def carry(self, lease: Lease, content: Iterator[bytes]) -> Carried:
         """Ask the primary, and begin to settle. Raises SpoolError."""
@@ -91,6 +96,8 @@ class Carrier:
             report = await connection.carry(parcel, self._ledger.content(lease) if start else content)
             if report.stale and reused and not start:
                 return Carried(broken=report.broken, again=True)
+            if report.no_chunks:
+                return Carried(again=not start, no_chunks=True)
             outcomes |= report.outcomes
             if report.broken:
                 return Carried(broken=report.broken)

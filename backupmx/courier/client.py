@@ -21,12 +21,14 @@ from backupmx.core.message import Client
 from backupmx.core.notation import Dialect
 from backupmx.core.outcome import Delivered, Reply
 from backupmx.core.security import Demand, Encrypted, Opportunistic, Trial, Unsatisfied, certain
-from backupmx.courier import identity
+from backupmx.courier import chunks, identity
+from backupmx.courier.chunks import ChunkTransaction
 from backupmx.courier.commands import Peer
+from backupmx.courier.data import DataTransaction
 from backupmx.courier.greeting import NotLetIn, authenticate, greeting, hello
 from backupmx.courier.line import Line
 from backupmx.courier.routes import Address
-from backupmx.courier.transaction import Parcel, Patience, Report, Transaction
+from backupmx.courier.transaction import Parcel, Patience, Report
 from backupmx.watch import log
 
 MESSAGES_PER_CONNECTION = 100
@@ -72,12 +74,17 @@ class Connection:
     async def carry(self, parcel: Parcel, content: Iterator[bytes]) -> Report:
         """One transaction. Raises MessageDamaged when the content is; the primary then has not got the message."""
         self.carried += 1
-        report = await Transaction(self.line, self.peer, self._patience, parcel).run(content)
+        kind = ChunkTransaction if chunks.understood(self.peer) else DataTransaction
+        report = await kind(self.line, self.peer, self._patience, parcel).run(content)
         if any(isinstance(outcome, Delivered) for outcome in report.outcomes.values()):
             self._errors = 0
         else:
             self._errors += len(report.outcomes) + 1  # DATA has come to nothing as well
         return report
+
+    def without_chunks(self) -> None:
+        """It offers BDAT, and is known not to mean it."""
+        self.peer = replace(self.peer, offers=self.peer.offers - {"chunking"})
 
     async def quit(self) -> None:
         """Take leave (RFC 5321 section 4.1.1.10); never fails."""

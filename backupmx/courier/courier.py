@@ -24,9 +24,12 @@ from backupmx.courier.board import Board
 from backupmx.courier.client import Dialler
 from backupmx.courier.clocks import Clocks
 from backupmx.courier.health import Health
-from backupmx.courier.lane import Lane, Office
+from backupmx.courier.lane import Lane
 from backupmx.courier.ledger import Learn, Ledger
 from backupmx.courier.notifier import Notifier
+from backupmx.courier.office import Office
+from backupmx.courier.pace import Pace
+from backupmx.courier.places import Places
 from backupmx.courier.postman import Postman
 from backupmx.courier.resolver import Resolver
 from backupmx.courier.routes import Barred, Nowhere, Route, Routes
@@ -84,7 +87,19 @@ class Courier:
         self._clocks = Clocks(domains, spool.roll, board or Board(domains), seconds)
         short = replace(patience, connect=min(patience.connect, PROBE_S), command=min(patience.command, PROBE_S))
         dialler, prober = Dialler(settings.hostname, patience), Dialler(settings.hostname, short)
-        self._office = Office(settings.delivery, self._ledger, dialler, prober, clock, timer, self._changed, acquaintances)
+        limits = {name: domain.max_messages_per_minute for name, domain in settings.domains.items()}
+        self._office = Office(
+            settings.delivery,
+            self._ledger,
+            dialler,
+            prober,
+            clock,
+            timer,
+            self._changed,
+            acquaintances,
+            Places(settings.delivery.max_connections),
+            {name: Pace(limit) for name, limit in limits.items() if limit},
+        )
         self._postman = Postman(self._ledger, self._routes, dialler, clock, timer)
         self._lanes: dict[str, Lane] = {}
         """By their routes' keys: domains with the same primary, on the same terms, share its health and its one probe."""

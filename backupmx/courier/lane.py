@@ -5,51 +5,30 @@ Does not know: how a route is found, how SMTP is spoken, and what a reply means.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 
-from backupmx.config import Delivery
 from backupmx.core.message import Lease
+from backupmx.core.outcome import Outcome
 from backupmx.core.status import PrimaryState
-from backupmx.courier.alarm import Alarm, Timer
-from backupmx.courier.carrier import Carried, Carrier
-from backupmx.courier.client import Connection, Dialler
+from backupmx.courier.alarm import Alarm
+from backupmx.courier.borrowed import Borrowed
+from backupmx.courier.carrier import Carried
+from backupmx.courier.client import Connection
+from backupmx.courier.crew import Crew
 from backupmx.courier.health import Health
-from backupmx.courier.ledger import Ledger
-from backupmx.courier.pool import Pool
+from backupmx.courier.office import Office
 from backupmx.courier.ramp import Ramp
 from backupmx.courier.routes import Address
 from backupmx.courier.sentry import Post, Sentry
 from backupmx.errors import SpoolUnusable
-from backupmx.ports import Acquaintances, Clock
 from backupmx.watch import log
 
-LEASES_PER_CONNECTION = 25
-MOST_LEASES = 500
-"""The bounded window of active work on an unbounded queue (I5)."""
 DEFERRALS = 10
 """Messages in a row, all of whose recipients a primary puts off, after which it counts as one that does so with everything."""
 PAUSE_S = 1.0
 """After trouble of our own, before the next turn."""
 SHORTEST_WAIT_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What all lanes share."""
-
-    delivery: Delivery
-    ledger: Ledger
-    dialler: Dialler
-    prober: Dialler
-    """Less patient: whether a primary works is seen within seconds."""
-    clock: Clock
-    timer: Timer
-    changed: Callable[["Lane"], None]
-    """Told when what is known of a primary is another."""
-    acquaintances: Acquaintances
 
 
 class Lane:
@@ -73,11 +52,8 @@ class Lane:
         self._sentry = Sentry(post)
         self._ramp = Ramp(office.delivery.max_connections_per_route)
         self._alarm = Alarm(office.timer)
-        self._pool = Pool(office.timer)
-        self._queue: deque[Lease] = deque()
-        self._carriers: dict[Carrier, asyncio.Task[None]] = {}
-        self._carrying = 0
-        self._low = 0
+        self._borrowed = Borrowed(office.ledger, self.domains, office.paces, self.ring)
+        self._crew = Crew(office, self._ramp, self._borrowed, self)
         self._put_off = 0
         """Messages in a row that the primary deferred."""
         self._probe_task: asyncio.Task[None] | None = None
@@ -100,17 +76,13 @@ class Lane:
                 await self._alarm.wait(await self._turn())
                 if self._fatal:
                     raise self._fatal
-            while self._carriers:
-                await asyncio.wait(self._carriers.values())
-            await self._give_back()
-            await self._pool.close()
+            await self._crew.finish()
+            await self._borrowed.give_back()
         finally:
-            left = [task for task in (self._probe_task, *self._carriers.values()) if task]
-            for task in left:
-                task.cancel()
-            if left:
-                await asyncio.wait(left)
-            self._pool.abort()
+            if self._probe_task:
+                self._probe_task.cancel()
+                await asyncio.wait([self._probe_task])
+            await self._crew.end()
 
     async def _turn(self) -> float:
         """Do what is to be done; returns the seconds until there may be more."""
@@ -119,9 +91,10 @@ class Lane:
                 self._probe_task = asyncio.create_task(self._probe())
             if self._open:
                 await self._fill()
-                self._staff()
+                self._crew.staff()
             else:
-                await self._give_back()
+                self._crew.rest()
+                await self._borrowed.give_back()
             return self._quiet()
         except SpoolUnusable:
             raise
@@ -136,104 +109,53 @@ class Lane:
             return due
         return self.health.next_probe or self._office.clock()
 
-    # Leases
-
     async def _fill(self) -> None:
-        """Lease what is due, in equal parts for the domains, unless enough is leased already."""
-        window = min(MOST_LEASES, self._ramp.limit * LEASES_PER_CONNECTION)
         canaries = {domain: self._sentry.canaries(domain) for domain in self.domains}
-        if any(canaries.values()):
-            window = min(window, sum(number or LEASES_PER_CONNECTION for number in canaries.values()))
-        self._low = window // 2
-        if len(self._queue) > self._low:
-            return
-        # another one begins each time
-        self.domains[:] = self.domains[1:] + self.domains[:1]
-        domains = tuple(self.domains)
-        for number, domain in enumerate(domains):
-            share = (window - len(self._queue)) // (len(domains) - number)
-            share = min(max(1, share), canaries[domain] or window)
-            self._queue.extend(await self._office.ledger.lease(domain, share))
-
-    async def _give_back(self) -> None:
-        """The route is down: what is leased and was not tried is due again, in its order, and nothing is held against it."""
-        leases = tuple(self._queue)
-        self._queue.clear()
-        if leases:
-            await asyncio.gather(*(self._office.ledger.close(lease, {}) for lease in leases))
+        await self._borrowed.fill(self._crew.size, canaries, self._office.clock())
 
     def _quiet(self) -> float:
         now = self._office.clock()
-        times = [] if self._probe_task or self.health.next_probe is None else [self.health.next_probe]
-        if self._open and not self._queue:
-            times += filter(None, map(self._office.ledger.next_due, self.domains))
+        times = [None if self._probe_task else self.health.next_probe]
+        if self._open:
+            times += [self._borrowed.more(now), self._crew.next_substitute(now)]
         longest = self._office.delivery.probe_interval.total_seconds()
-        seconds = min(((time - now).total_seconds() for time in times), default=longest)
+        seconds = min(((time - now).total_seconds() for time in times if time), default=longest)
         return min(max(seconds, SHORTEST_WAIT_S), longest)
 
-    # Connections
+    # What the crew is told, and tells
 
-    def _staff(self) -> None:
-        """As many carriers as there is work for, and as the ramp allows: one a connection."""
-        while len(self._carriers) < min(self._ramp.limit, len(self._queue) + self._carrying):
-            carrier = Carrier(self._office.ledger, self._pool.take(), self._sentry.screen)
-            self._carriers[carrier] = asyncio.create_task(self._work(carrier))
+    @property
+    def working(self) -> bool:
+        """See `Foreman`."""
+        return self._open and not self._stopping
 
-    async def _work(self, carrier: Carrier) -> None:
-        """Carry messages while there are any."""
-        try:
-            while self._queue and self._open and not self._stopping and len(self._carriers) <= self._ramp.limit:
-                if not await self._next(carrier):
-                    break
-            await carrier.finish()
-        except SpoolUnusable as error:
-            self._fatal = error
-        except Exception as error:  # noqa: BLE001 - a lease lapses, the others go on (I9)
-            log.trouble(f"lane {self.name}", error)
-        finally:
-            del self._carriers[carrier]
-            if carrier.connection:
-                self._pool.park(carrier.connection)
-            self.ring()
+    async def screen(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+        """See `Foreman`."""
+        return await self._sentry.screen(lease, outcomes)
 
-    async def _next(self, carrier: Carrier) -> bool:
-        """Carry the message that was due first; returns whether to go on."""
-        lease = self._queue.popleft()
-        if len(self._queue) == self._low:
-            self.ring()
-        self._carrying += 1
-        try:
-            content = await self._office.ledger.screen(lease)
-            if content is None:
-                return True
-            carrier.connection = carrier.connection or await self._connect()
-            if carrier.connection is None:
-                self._queue.appendleft(lease)
-                return False
-            self._learn(lease, await carrier.carry(lease, content))
-        finally:
-            self._carrying -= 1
-        if not carrier.connection.usable:
-            self._pool.dismiss(carrier.connection)
-            carrier.connection = None
-        return True
-
-    def _learn(self, lease: Lease, carried: Carried) -> None:
-        if carried.again:
-            self._queue.appendleft(lease)
-        elif carried.broken:
-            self._trouble(str(carried.broken))
-        else:
-            self._answered(carried.delivered)
-            self._weigh(carried)
-
-    def _weigh(self, carried: Carried) -> None:
-        """Whether it answers 4xx to everything: then it is tried, and nobody else is to rely on it."""
+    def heard(self, carried: Carried) -> None:
+        """See `Foreman`: whether it answers 4xx to everything, then it is tried, and nobody else is to rely on it."""
+        self._answered()
         self._put_off = self._put_off + 1 if carried.deferred else 0
         if self._put_off >= DEFERRALS and carried.deferred:
             self.defers(str(carried.deferred))
         elif not carried.deferred and self.health.relented():
             self._office.changed(self)
+
+    def troubled(self, error: str, *, fatal: bool) -> None:
+        """See `Foreman`."""
+        self._ramp.trouble()
+        if fatal or self._ramp.exhausted:
+            self._down(error, certain=self._ramp.exhausted)
+
+    def failed(self, error: Exception) -> None:
+        """See `Foreman`."""
+        if isinstance(error, SpoolUnusable):
+            self._fatal = error
+        else:
+            log.trouble(f"lane {self.name}", error)
+
+    # What others say of the primary
 
     def defers(self, words: str) -> None:
         """It answers 4xx to everything, as somebody saw."""
@@ -249,16 +171,7 @@ class Lane:
 
     def well(self) -> None:
         """Somebody had its word just now."""
-        self._answered(delivered=False)
-
-    async def _connect(self) -> Connection | None:
-        found = await self._office.dialler.dial(self.addresses)
-        if isinstance(found, Connection):
-            return found
-        # while others are connected, one refusal says only that it is one too many
-        alone = not any(carrier.connection for carrier in self._carriers)
-        self._trouble(str(found), fatal=alone)
-        return None
+        self._answered()
 
     @property
     def _open(self) -> bool:
@@ -308,7 +221,7 @@ class Lane:
         try:
             found = await self._office.prober.dial(self.addresses)
             if isinstance(found, Connection):
-                self._answered(delivered=False)
+                self._answered()
                 if self.health.deferring:
                     await self._ask_again(found)
                 if self.health.suspect:
@@ -328,31 +241,24 @@ class Lane:
         if said and said[0].code // 100 in (2, 5) and self.health.relented():
             self._office.changed(self)
 
-    def _answered(self, delivered: bool) -> None:
+    def _answered(self) -> None:
         before = self.health.primary
         now = self._office.clock()
-        if self.health.answered(now):
-            self._ramp.reset()
-            was_down = before.state is PrimaryState.DOWN and before.since
-            # what we knew of it before we began is forgotten: it may be in the middle of coming back wrong (I10)
-            self._sentry.returned()
-            log.primary_up(self.name, now - before.since if was_down and before.since else None)
-            self._put_off = 0
-            self._office.changed(self)
-            self.ring()
-        if delivered:
-            self._ramp.success()
-            self._staff()
-
-    def _trouble(self, error: str, fatal: bool = False) -> None:
-        self._ramp.trouble()
-        if fatal or self._ramp.exhausted:
-            self._down(error, certain=self._ramp.exhausted)
+        if not self.health.answered(now):
+            return
+        self._ramp.reset()
+        was_down = before.state is PrimaryState.DOWN and before.since
+        # what we knew of it before we began is forgotten: it may be in the middle of coming back wrong (I10)
+        self._sentry.returned()
+        log.primary_up(self.name, now - before.since if was_down and before.since else None)
+        self._put_off = 0
+        self._office.changed(self)
+        self.ring()
 
     def _down(self, error: str, *, certain: bool = False) -> None:
         if self.health.failed(self._office.clock(), error, certain=certain):
             log.primary_down(self.name, error)
             self._office.changed(self)
         if not self.health.up:
-            self._pool.abort()
+            self._crew.lost()
         self.ring()

@@ -5,7 +5,7 @@ Does not know: who uses them, and what for.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from backupmx.courier.alarm import Handle, Timer
@@ -19,10 +19,15 @@ FAREWELL_S = 2.0
 class Pool:
     """Idle connections, and farewells that are being said."""
 
-    def __init__(self, timer: Timer) -> None:
+    def __init__(self, timer: Timer, gone: Callable[[], None] = lambda: None) -> None:
+        """`gone` is called for each connection that was parked and was not taken again."""
         self._timer = timer
+        self._gone = gone
         self._idle: dict[Connection, Handle] = {}
         self._errands: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._idle)
 
     def take(self) -> Connection | None:
         """The connection that was used last, if it still stands."""
@@ -32,6 +37,7 @@ class Pool:
             if connection.usable:
                 return connection
             connection.abort()
+            self._gone()
         return None
 
     def park(self, connection: Connection) -> None:
@@ -40,6 +46,16 @@ class Pool:
             self._idle[connection] = self._timer(IDLE_S, lambda: self._retire(connection))
         else:
             self.dismiss(connection)
+            self._gone()
+
+    def spare(self) -> bool:
+        """Close the one that has been idle for longest; returns whether there was one."""
+        connection = next(iter(self._idle), None)
+        if connection is None:
+            return False
+        self._idle[connection].cancel()
+        self._retire(connection)
+        return True
 
     def dismiss(self, connection: Connection) -> None:
         """Close it with QUIT; nobody waits for that."""
@@ -53,17 +69,16 @@ class Pool:
 
     def abort(self) -> None:
         """Drop all idle ones: their peer is gone."""
-        for connection, handle in self._idle.items():
+        while self._idle:
+            connection, handle = self._idle.popitem()
             handle.cancel()
             connection.abort()
-        self._idle.clear()
+            self._gone()
 
     async def close(self) -> None:
         """Take leave of all."""
-        for connection, handle in self._idle.items():
-            handle.cancel()
-            self.dismiss(connection)
-        self._idle.clear()
+        while self.spare():
+            pass
         if self._errands:
             _, left = await asyncio.wait(self._errands, timeout=FAREWELL_S)
             for task in left:
@@ -72,3 +87,4 @@ class Pool:
     def _retire(self, connection: Connection) -> None:
         if self._idle.pop(connection, None):
             self.dismiss(connection)
+            self._gone()

@@ -3,6 +3,8 @@
 Knows: arithmetic. Does not know: connections.
 """
 
+from datetime import datetime
+
 STRIKES = 5
 """Troubles in a row, without one success between them, after which a route counts as down."""
 
@@ -11,19 +13,30 @@ class Ramp:
     """The drain's width."""
 
     def __init__(self, widest: int) -> None:
-        self._widest = widest
+        self.widest = widest
         self.limit = 1
         self._strikes = 0
+        self._slowed: datetime | None = None
 
     def success(self) -> None:
         """The primary took a message."""
         self._strikes = 0
-        if self.limit < self._widest:
+        if self.limit < self.widest:
             self.limit += 1
 
     def trouble(self) -> None:
         """A connection was refused, lost, or fell silent."""
         self._strikes += 1
+        self._narrow()
+
+    def slow(self, began: datetime, now: datetime) -> None:
+        """The primary answered, and took its time: it has too much to do. Of several that waited at once, one counts."""
+        self._strikes = 0
+        if self._slowed is None or began >= self._slowed:
+            self._slowed = now
+            self._narrow()
+
+    def _narrow(self) -> None:
         self.limit = max(1, self.limit // 2)
 
     @property
@@ -35,3 +48,4 @@ class Ramp:
         """The primary is back: begin anew."""
         self.limit = 1
         self._strikes = 0
+        self._slowed = None

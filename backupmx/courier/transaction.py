@@ -1,14 +1,15 @@
-"""One mail transaction: MAIL, RCPT, DATA, content, dot; one outcome for each recipient that the primary spoke of.
+"""One mail transaction: MAIL, RCPT, the content; one outcome for each recipient that the primary spoke of.
 
-Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers that (RFC 2920); that of LMTP (RFC 2033).
-Does not know: what a reply means (core's judge does), where the content comes from, and what becomes of the outcomes.
+Knows: the dialogue of RFC 5321 section 3.3, sent ahead where the primary offers that (RFC 2920).
+Does not know: how the content is sent, what a reply means (core's judge does), and what becomes of the outcomes.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backupmx.core import judge, wire
+from backupmx.core import judge
 from backupmx.core.judge import Place
 from backupmx.core.message import Message
 from backupmx.core.notation import Dialect
@@ -56,6 +57,8 @@ class Report:
     """Why the connection is of no more use."""
     stale: bool = False
     """It broke before the primary answered anything, as one that was idle for too long does."""
+    no_chunks: bool = False
+    """The primary offers BDAT, and does not know it: nobody has the message, and the connection is of no more use."""
 
 
 class _Closing(Exception):
@@ -65,34 +68,33 @@ class _Closing(Exception):
         self.reply = reply
 
 
-class Transaction:
+class Transaction(ABC):
     """One message and up to a hundred of its recipients, on one line."""
 
     def __init__(self, line: Line, peer: Peer, patience: Patience, parcel: Parcel) -> None:
         self._line = line
         self._peer = peer
+        self._lmtp = peer.dialect is Dialect.LMTP
         self._patience = patience
         self._message = parcel.message
         self._ends = time.monotonic() + parcel.time_left
         self._ahead = "pipelining" in peer.offers
-        self._lmtp = peer.dialect is Dialect.LMTP
         self._outcomes: dict[str, Outcome] = {}
         self._whole = {recipient.address: recipient for recipient in self._message.envelope.recipients}
         self._recipients = [address for address in parcel.recipients if self._sendable(address)]
         self._accepted: list[str] = []
         self._place = Place.MAIL
         self._answered = False
+        self._complete = False
+        """Whether all of the message was sent: the primary may have it then, whatever was or was not answered."""
+        self._no_chunks = False
 
     async def run(self, content: Iterator[bytes]) -> Report:
-        """Carry it out. Raises MessageDamaged, with the connection ended before the dot, when the content is."""
+        """Carry it out. Raises MessageDamaged, with the connection ended before the message is complete, when the content is."""
         if not self._recipients:
             return Report(self._outcomes)
         try:
-            await self._envelope()
-            if self._place is Place.DATA and self._accepted:
-                await self._content(content)
-            else:
-                await self._reset()
+            await self._carry_out(content)
         except _Closing as closing:
             self._line.abort()
             return Report(self._outcomes, closing.reply)
@@ -108,29 +110,37 @@ class Transaction:
         except BaseException:
             self._line.abort()
             raise
-        return Report(self._outcomes)
+        return Report(self._outcomes, no_chunks=self._no_chunks)
+
+    @abstractmethod
+    async def _carry_out(self, content: Iterator[bytes]) -> None:
+        """The dialogue, from MAIL to the end of the message or to RSET."""
 
     def _silent(self, timed_out: bool) -> Report:
         self._line.abort()
-        trouble = judge.silence(self._place, timed_out)
-        if kind := judge.broken(self._place, timed_out):
+        place = Place.DOT if self._complete else self._place
+        trouble = judge.silence(place, timed_out)
+        if kind := judge.broken(place, timed_out):
             self._settle(self._open(), kind, trouble)
         return Report(self._outcomes, trouble, stale=not timed_out and not self._answered)
 
-    async def _envelope(self) -> None:
-        """MAIL, RCPT, DATA; ends at Place.DATA when the primary waits for the content, at another place when it does not."""
+    async def _envelope(self, ahead: bytes = b"") -> bool:
+        """MAIL and RCPT; where it is offered, all at once, and `ahead` behind them, whose one reply the caller reads.
+
+        Returns whether each recipient was refused in so many words.
+        """
         mail = commands.mail(
             self._message.envelope, self._message.size, [self._whole[each] for each in self._recipients], self._peer
         )
-        recipients = dict(self._rcpts())
+        recipients = {address: commands.rcpt(self._whole[address], self._peer) for address in self._recipients}
         if self._ahead:
-            self._line.send(b"".join((mail, *recipients.values(), b"DATA\r\n")), replies=len(recipients) + 2)
+            self._line.send(b"".join((mail, *recipients.values(), ahead)), replies=len(recipients) + (2 if ahead else 1))
         reply = await self._ask(Place.MAIL, mail)
         welcome = reply.positive
         if not welcome:
             self._judge(self._recipients, reply)
             if not self._ahead:
-                return
+                return True
         refused = 0
         for address, command in recipients.items():
             reply = await self._ask(Place.RCPT, command)
@@ -139,48 +149,7 @@ class Transaction:
                 self._accepted.append(address)
             elif welcome:
                 self._judge((address,), reply)
-        if self._accepted or self._ahead:
-            await self._data(refused == len(recipients))
-
-    async def _data(self, all_refused: bool) -> None:
-        reply = await self._ask(Place.DATA, b"DATA\r\n")
-        if reply.code != 354:
-            self._judge(self._accepted, reply)
-            self._accepted = []
-        elif not self._accepted:
-            # it waits for content that nobody is to get (RFC 2920 section 3.1); had it taken anybody, that would be empty mail
-            if not all_refused or self._lmtp:
-                raise Malformed("out of step")
-            self._line.send(b".\r\n")
-            await self._answer()
-
-    async def _content(self, content: Iterator[bytes]) -> None:
-        # the reply may come before the dot: it is kept until it is asked for
-        self._line.expect(len(self._accepted) if self._lmtp else 1)
-        before = b""
-        for piece in wire.data(content):
-            if before:
-                self._line.write(before)
-                await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
-            before = piece
-        if self._line.answered:
-            await self._early()
-            return
-        self._line.write(before)
-        await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
-        self._place = Place.DOT
-        # with LMTP one for each recipient, in the order in which they were taken (RFC 2033 section 4.2)
-        for addresses in [[each] for each in self._accepted] if self._lmtp else [self._accepted]:
-            self._judge(addresses, await self._answer())
-
-    async def _early(self) -> None:
-        """A no before the dot is one: the primary has heard enough. A yes answers something else: nobody has the message."""
-        reply = await self._answer()
-        if reply.positive or self._lmtp:
-            raise Malformed("a reply too many")
-        self._place = Place.DOT
-        self._judge(self._accepted, reply)
-        self._line.abort()
+        return refused == len(recipients)
 
     async def _reset(self) -> None:
         """Nothing was sent: start anew (RFC 5321 section 4.1.1.5)."""
@@ -200,17 +169,17 @@ class Transaction:
             raise _Closing(reply)
         return reply
 
+    async def _flush(self) -> None:
+        """Wait until the primary has taken most of what was written."""
+        await self._line.flush(min(self._patience.block, self._ends - time.monotonic()))
+
     def _time(self) -> float:
         """Seconds for the next reply: as much as RFC 5321 gives, and never more than there are at all."""
-        if self._place is Place.DOT:
+        if self._complete or self._place is Place.DOT:
             seconds = self._patience.dot + self._message.size / SLOWEST_OCTETS_PER_S
         else:
             seconds = self._patience.data if self._place is Place.DATA else self._patience.command
         return min(seconds, self._ends - time.monotonic())
-
-    def _rcpts(self) -> Iterator[tuple[str, bytes]]:
-        for address in self._recipients:
-            yield address, commands.rcpt(self._whole[address], self._peer)
 
     def _sendable(self, address: str) -> bool:
         """Whether a command can carry the address; if not, its outcome is known without asking."""

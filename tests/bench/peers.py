@@ -5,6 +5,7 @@ import random
 import re
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -66,9 +67,13 @@ def free_port() -> int:
     """A loopback port that nobody listens on, and that no client gets."""
     while True:
         port = random.randrange(*FIXED_PORTS)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        if not _listens(port):
+            return port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
@@ -112,13 +117,16 @@ class Sink:
 
 
 @contextmanager
-def sink(port: int) -> Iterator[Sink]:
-    """Run a discarding primary on a loopback port."""
+def sink(port: int, slow_reply: float = 0) -> Iterator[Sink]:
+    """Run a discarding primary on a loopback port; one that takes so many milliseconds for each reply, if it is asked for."""
     # as root it wants to be told who it shall be
     who = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = subprocess.Popen(
-        ["smtp-sink", "-c", *who, f"127.0.0.1:{port}", "1000"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
-    )
+    command = ["smtp-sink", "-c", *who, f"127.0.0.1:{port}", "1000"]
+    if slow_reply:
+        command = [sys.executable, "-m", "tests.bench.slow_sink", str(port), str(slow_reply)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    while not _listens(port):
+        time.sleep(0.01)
     found = Sink(time.monotonic())
     reader = threading.Thread(target=_count, args=(process, found), daemon=True)
     reader.start()

@@ -14,6 +14,7 @@ SILENCE = "silence"
 TAKEN_BUT = "taken, but "
 """Before one of these two, at DOT: the message is the primary's, and the client is never told."""
 EXTENSIONS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+CHUNKS = (*EXTENSIONS, "CHUNKING")
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Session:
     mail: str = ""
     rcpts: list[str] = field(default_factory=list)
     tls: bool = False
+    chunks: list[bytes] | None = None
+    """Of a message that came to a part."""
 
 
 class ScriptedPrimary:
@@ -92,6 +95,7 @@ class ScriptedPrimary:
         """Add a rule; the first that fits is followed. CONNECT is the greeting, DOT the end of data, BODY the middle of it.
 
         HANDSHAKE is what follows the 220 to STARTTLS. After a reply at BODY the content is read, and nothing more is said.
+        BDAT is any chunk, once it is here; BODY is the first of several then, and DOT the last.
         """
         self._rules.append(Rule(verb, reply, having, times))
         return self
@@ -160,9 +164,12 @@ class ScriptedPrimary:
             self.commands.append(line)
             self.heard.append((session.number, line))
             self.verbs[verb] += 1
+            if verb == "BDAT":
+                await self._chunk(session, line, reader, writer)
+                continue
             code = await self._say(writer, verb, line, self._usual(verb, session))
             if verb == "MAIL":
-                session.mail, session.rcpts = line if code.startswith("2") else "", []
+                session.mail, session.rcpts, session.chunks = line if code.startswith("2") else "", [], None
             elif verb == "RCPT" and code.startswith("2"):
                 session.rcpts.append(line.partition("<")[2].rpartition(">")[0])
             elif verb == "DATA" and code.startswith("3"):
@@ -201,10 +208,7 @@ class ScriptedPrimary:
     async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = []
         said = ""
-        if self.hold_body:
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            await self.hold_body.wait()
-            writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await self._hold(writer)
         while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
             if not lines:
                 said = await self._say(writer, "BODY", "", "")
@@ -223,6 +227,37 @@ class ScriptedPrimary:
             for reply in replies.values():
                 await self._write(writer, reply)
             return
+        await self._end(session, content, writer)
+
+    async def _hold(self, writer: asyncio.StreamWriter) -> None:
+        if self.hold_body:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await self.hold_body.wait()
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+    async def _chunk(self, session: Session, line: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, octets, *last = line.split(" ")
+        await self._hold(writer)
+        chunk = await reader.readexactly(int(octets))
+        said = self._reply("BDAT", line, "" if session.rcpts else "554 5.5.1 no valid recipients")
+        if not said and session.chunks is None:
+            said = self._reply("BODY", "", "")
+        if said:
+            await self._write(writer, said)
+            session.mail, session.rcpts = "", []
+            return
+        session.chunks = [*(session.chunks or ()), chunk]
+        if not last:
+            await self._write(writer, "250 2.0.0 go on")
+            return
+        self.ends += 1
+        await self.gate.wait()
+        self.most_open_at.append(self.open)
+        content, session.chunks = b"".join(session.chunks), None
+        await self._end(session, content, writer)
+        session.mail, session.rcpts = "", []
+
+    async def _end(self, session: Session, content: bytes, writer: asyncio.StreamWriter) -> None:
         code = self._reply("DOT", content.decode("utf-8", "replace"), "250 2.0.0 taken")
         if code.startswith(TAKEN_BUT):
             self.unanswered.append(content)

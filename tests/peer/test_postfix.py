@@ -63,6 +63,7 @@ def test_what_came_while_postfix_was_away_is_delivered_when_it_returns(tmp_path:
             assert len(found) == 1
             assert found[0].endswith(BODY.format(subject=subject).replace("\r\n", "\n").encode())
         assert instance.status()["queue"]["quarantined"] == 0
+        eventually(lambda: " bdat=1 " in primary.log(), "it takes leave; the content went in a chunk")
 
 
 def test_what_postfix_refuses_for_good_is_kept_for_the_admin(tmp_path: Path) -> None:
