@@ -55,4 +55,6 @@ def value(key: str, text: str) -> Any:
         return [part.strip() for part in text.split(",")]
     if isinstance(default, bool | None):
         return TRUTHS.get(text.lower(), text)
+    if isinstance(default, int) and text.isascii() and text.isdecimal():
+        return int(text)
     return text

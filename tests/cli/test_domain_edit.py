@@ -34,9 +34,9 @@ def test_new_keys_come_behind_the_last_of_their_table(admin: Admin) -> None:
     )
     assert admin.wrote(('holding_window = "15d"\n', 'holding_window = "15d"\n' + added))
     admin.before = admin.now
-    assert admin("set", "two.example", "when_unknown=defer", "ldap.refresh=2h").exit_code == 0
+    assert admin("set", "two.example", "max_messages_per_minute=60", "ldap.refresh=2h").exit_code == 0
     assert admin.wrote(
-        ('[domain."two.example"]\n', '[domain."two.example"]\nwhen_unknown = "defer"\n\n'),
+        ('[domain."two.example"]\n', '[domain."two.example"]\nmax_messages_per_minute = 60\n\n'),
         ('base = "dc=two"\n', 'base = "dc=two"\nrefresh = "2h"\n'),
     )
 
