@@ -36,6 +36,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: str | None = None
     sender: str | None = None
     recipient: str | None = None
+    subject: str | None = None
     state: str | None = None
     before: datetime | None = None
     """Arrived before this moment, by RFC 3339."""
@@ -47,9 +48,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """For the control socket. Raises msgspec.ValidationError, ValueError."""
         _check_page(self.limit, self.after)
         _check_time("before", self.before)
-        filter = msgspec.convert(
-            {"domain": self.domain, "sender": self.sender, "recipient": self.recipient, "state": self.state}, Filter
-        )
+        texts = {name: getattr(self, name) for name in ("domain", "sender", "recipient", "subject", "state")}
+        filter = msgspec.convert(texts, Filter)
         return ListQueue(msgspec.structs.replace(filter, before=self.before), self.limit, self.after)
 
 

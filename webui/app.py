@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from backupmx.errors import ControlUnavailable
 from webui import api, login, markup, pages, recipients
 from webui.control import Control, Questions
+from webui.frame import frame, partial
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -87,7 +88,9 @@ def _assets(app: Flask) -> None:
 
 
 def _headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
+    # an answer may be stricter than the rest
+    policy = response.headers.get("Content-Security-Policy", POLICY)
+    response.headers.update(HEADERS | {"Content-Security-Policy": policy})
     if request.endpoint == "static" and response.status_code == 200 and "v" in request.args:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
@@ -101,8 +104,8 @@ def _unaskable(error: ControlUnavailable) -> ResponseReturnValue:
     if _for_programs():
         return {"error": UNASKABLE}, 503
     why = str(error) if current_user.is_authenticated else ""
-    page = render_template("unaskable.html", said=UNASKABLE, why=why, **pages.frame())
-    return page, 200 if pages.partial() else 503
+    page = render_template("unaskable.html", said=UNASKABLE, why=why, **frame())
+    return page, 200 if partial() else 503
 
 
 def _too_often(_error: TooManyRequests) -> ResponseReturnValue:

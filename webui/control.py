@@ -4,35 +4,58 @@ Knows: the questions of the control socket that a page needs.
 Does not know: the socket, HTTP, HTML.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
 
 from backupmx.control import handing
 from backupmx.control.protocol import (
     Account,
+    Act,
+    ActMatching,
     AnyAnswer,
     AnyListing,
     AnyRequest,
     AnyRow,
+    BooksAnswer,
     CheckToken,
+    Counted,
+    CountMatching,
+    Done,
+    FindingsAnswer,
     GetAccount,
+    GetBooks,
+    GetFindings,
+    GetHistory,
     GetMetrics,
+    GetReport,
+    GetSpoolStats,
     GetStatus,
+    HistoryAnswer,
     Key,
+    LifeRow,
     ListQueue,
     ListRecipients,
+    ReadMessage,
     RecipientRow,
     Refused,
+    ReportAnswer,
     Row,
     ShowMessage,
+    SpoolStatsAnswer,
     StatusAnswer,
     Text,
     TrackMessages,
 )
+from backupmx.core.books import Line
+from backupmx.core.finding import Report
+from backupmx.core.history import History, Span
+from backupmx.core.queue import SpoolStats
 from backupmx.core.roll import Lists
 from backupmx.core.status import Status
 from backupmx.core.track import Life
 from backupmx.errors import ControlUnavailable
+
+A = TypeVar("A", bound=AnyAnswer)
 
 
 class Control(Protocol):
@@ -50,6 +73,9 @@ class Control(Protocol):
     def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
         """All rows of one request, and where the next page begins."""
 
+    def content(self, request: ReadMessage) -> Iterator[bytes]:
+        """What a message says, piece by piece."""
+
 
 class Questions:
     """Each question with the one kind of answer that fits it; any other raises ControlUnavailable."""
@@ -59,17 +85,35 @@ class Questions:
 
     def status(self) -> Status:
         """The status document."""
-        answer = self._control.ask(GetStatus())
-        if not isinstance(answer, StatusAnswer):
-            raise _misfit(answer)
-        return answer.status
+        return self._one(GetStatus(), StatusAnswer).status
+
+    def stats(self) -> SpoolStats:
+        """How full the spool is."""
+        return self._one(GetSpoolStats(), SpoolStatsAnswer).stats
 
     def metrics(self) -> str:
         """Prometheus' text form."""
-        answer = self._control.ask(GetMetrics())
-        if not isinstance(answer, Text):
+        return self._one(GetMetrics(), Text).text
+
+    def history(self, span: Span) -> History:
+        """How things went."""
+        return self._one(GetHistory(span), HistoryAnswer).history
+
+    def books(self, since: int) -> Mapping[str, Mapping[int, Line]]:
+        """What came in since that day, and what became of it."""
+        return self._one(GetBooks(since), BooksAnswer).lines
+
+    def findings(self) -> Report:
+        """What the last look around found."""
+        answer = self._one(GetFindings(), FindingsAnswer)
+        return Report(answer.findings, answer.at)
+
+    def report(self, month: str) -> ReportAnswer | Refused:
+        """A month, like `2026-11`, or why nothing is told of it."""
+        answer = self._control.ask(GetReport(month))
+        if not isinstance(answer, ReportAnswer | Refused):
             raise _misfit(answer)
-        return answer.text
+        return answer
 
     def message(self, id: str) -> Row | Refused:
         """One message by its id, or why there is none to show."""
@@ -77,6 +121,21 @@ class Questions:
         if not isinstance(answer, Row | Refused):
             raise _misfit(answer)
         return answer
+
+    def count(self, request: CountMatching) -> Counted:
+        """How many messages a verb would move."""
+        return self._one(request, Counted)
+
+    def act(self, request: Act | ActMatching) -> Done | Refused:
+        """Do it; what changed, or why nothing did."""
+        answer = self._control.ask(request)
+        if not isinstance(answer, Done | Refused):
+            raise _misfit(answer)
+        return answer
+
+    def content(self, request: ReadMessage) -> Iterator[bytes]:
+        """What a message says, piece by piece."""
+        return self._control.content(request)
 
     def account(self, name: str) -> Account | None:
         """A user of the page."""
@@ -92,9 +151,19 @@ class Questions:
         """Messages, newest first."""
         return self._control.listing(request)
 
+    def queue_page(self, request: ListQueue) -> tuple[list[Row], str | None]:
+        """Messages, newest first, and where the next page begins."""
+        rows, after = self._page(request)
+        return [row for row in rows if isinstance(row, Row)], after
+
     def lives(self, request: TrackMessages) -> Iterator[Life]:
         """What became of messages, newest first."""
         return self._control.lives(request)
+
+    def track_page(self, request: TrackMessages) -> tuple[list[Life], str | None]:
+        """What became of messages, newest first, and where the next page begins."""
+        rows, after = self._page(request)
+        return [row.life for row in rows if isinstance(row, LifeRow)], after
 
     def recipients(self, request: ListRecipients) -> list[RecipientRow] | None:
         """What is known of a domain's recipients; None when the domain is none of ours."""
@@ -108,6 +177,18 @@ class Questions:
     def hand_in(self, domain: str, locals: Iterable[str], by: str) -> Lists | Refused:
         """Put a domain's whole list in place; the lists that it has then, or why this one does not count."""
         return handing.hand_in(self._control.ask, domain, locals, by)
+
+    def _one(self, request: AnyRequest, kind: type[A]) -> A:
+        answer = self._control.ask(request)
+        if not isinstance(answer, kind):
+            raise _misfit(answer)
+        return answer
+
+    def _page(self, request: AnyListing) -> tuple[list[AnyRow], str | None]:
+        page = self._control.page(request)
+        if isinstance(page, Refused):
+            raise _misfit(page)
+        return page
 
 
 def _misfit(answer: AnyAnswer) -> ControlUnavailable:

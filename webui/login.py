@@ -1,6 +1,6 @@
-"""Who may read: a login for people, a bearer token for programs; everything that is not named as open is closed.
+"""Who may read and act: a login for people, a bearer token for programs; everything that is not named as open is closed.
 
-Knows: sessions, passwords' hashes, tokens, how often one may try.
+Knows: sessions, passwords' hashes, roles and what each may do, tokens, how often one may try.
 Does not know: what the pages show, where accounts are kept.
 
 The key that signs sessions is made when the process starts: sessions end with it. They end as well when the account is removed or
@@ -17,7 +17,7 @@ from ipaddress import ip_address, ip_network
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from flask import Blueprint, Flask, Response, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, Response, abort, flash, g, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -26,7 +26,7 @@ from flask_wtf import CSRFProtect, FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from backupmx.control.accounts import MEMORY_KIB, Scope
+from backupmx.control.accounts import MEMORY_KIB, Role, Scope
 from backupmx.control.protocol import Account
 from backupmx.errors import ControlUnavailable
 from webui.control import Questions
@@ -34,12 +34,16 @@ from webui.control import Questions
 OPEN = {"static", "login.enter", "api.healthz"}
 """What a stranger may ask for."""
 READING = {"GET", "HEAD", "OPTIONS"}
+FOR_ALL = {"login.enter", "login.leave"}
+"""Forms for every role; any other takes an operator."""
+FOR_ADMINS = {"pages.content"}
+"""What people wrote to each other is for nobody else."""
 CHANGING = {Scope.RECIPIENTS: {"recipients.put"}}
 """What a token may do that does not read."""
 REALM = 'Bearer realm="Backup MX"'
 TRIES = "5 per minute"
 """Failed logins from one address; for IPv6, from one /64."""
-OURS = re.compile(r"/(message/[0-9A-Za-z]{1,26})?", re.ASCII)
+OURS = re.compile(r"/((queue|track|report)(\?[!-~]{0,400})?|message/[0-9A-Za-z]{1,26})?", re.ASCII)
 """Where a login may lead: to our own pages, and nowhere else."""
 
 
@@ -54,9 +58,20 @@ class LoginForm(FlaskForm):  # type: ignore[misc]
 class User(UserMixin):  # type: ignore[misc]
     """One who is signed in; the id in the session dies with the password."""
 
-    def __init__(self, name: str, fingerprint: str) -> None:
+    def __init__(self, name: str, fingerprint: str, role: str) -> None:
         self.name = name
         self.id = f"{fingerprint}:{name}"
+        self._role = role
+
+    @property
+    def may_act(self) -> bool:
+        """Whether messages are this user's to move."""
+        return self._role in (Role.OPERATOR, Role.ADMIN)
+
+    @property
+    def may_look_inside(self) -> bool:
+        """Whether this user may read what a message says."""
+        return self._role == Role.ADMIN
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -82,17 +97,17 @@ class Login:
         account = self._questions.account(name)
         with self._hashing:
             right = self._verified(account.password_hash if account else self._nobody, password)
-        return User(account.name, _fingerprint(account)) if account and right else None
+        return User(account.name, _fingerprint(account), account.role) if account and right else None
 
     def again(self, id: str) -> User | None:
-        """The user of a session, if nothing changed since. While nobody can be asked, what the session says must do."""
+        """The user of a session, if nothing changed since. While nobody can be asked, it may look at what is left to see."""
         fingerprint, _, name = id.partition(":")
         try:
             account = self._questions.account(name)
         except ControlUnavailable:
-            return User(name, fingerprint)
+            return User(name, fingerprint, Role.VIEWER)
         known = account and hmac.compare_digest(_fingerprint(account), fingerprint)
-        return User(name, fingerprint) if known else None
+        return User(name, fingerprint, account.role) if account and known else None
 
     def _verified(self, hash: str, password: str) -> bool:
         try:
@@ -125,7 +140,7 @@ def _blueprint(login: Login, limiter: Limiter) -> Blueprint:
     def enter() -> ResponseReturnValue:
         if current_user.is_authenticated:
             return redirect(url_for("pages.overview"))
-        form = LoginForm(next=request.args.get("next", "")[:100])
+        form = LoginForm(next=request.args.get("next", "")[:500])
         if form.validate_on_submit():
             user = login.check(form.name.data, form.password.data)
             if user:
@@ -151,11 +166,19 @@ def _guard(questions: Questions) -> ResponseReturnValue | None:
     if request.path.startswith(("/api/", "/metrics")):
         return _guard_programs(questions)
     if current_user.is_authenticated:
-        return None
-    target = url_for("login.enter", next=request.path) if OURS.fullmatch(request.path) else url_for("login.enter")
+        return None if _allowed() else abort(403)
+    asked = request.full_path.removesuffix("?")
+    target = url_for("login.enter", next=asked) if OURS.fullmatch(asked) else url_for("login.enter")
     if "HX-Request" in request.headers:
         return Response(status=401, headers={"HX-Redirect": target})
     return redirect(target)
+
+
+def _allowed() -> bool:
+    """Whether the role of the one who is signed in is enough."""
+    if request.endpoint in FOR_ADMINS:
+        return bool(current_user.may_look_inside)
+    return request.method in READING or request.endpoint in FOR_ALL or bool(current_user.may_act)
 
 
 def _guard_programs(questions: Questions) -> ResponseReturnValue | None:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from backupmx.core import words as common
 from backupmx.core.belief import Acquaintance
-from webui import words
+from webui import verbs, words
 
 REPLY_LIMIT = 240
 """Characters of a reply in a list; the message's own page shows more."""
@@ -58,6 +58,6 @@ def acquaintance(known: Acquaintance) -> str:
 def teach(app: Flask) -> None:
     """Let the templates use all this."""
     app.jinja_env.filters.update(untrusted=untrusted, time=time, age=age, left=left, on_clock=on_clock, sender=sender)
-    app.jinja_env.filters.update(size=common.size, messages=common.messages)
-    app.jinja_env.globals.update(words=words, sentences=common.sentences, notices=common.notices)
-    app.jinja_env.globals.update(acquaintance=acquaintance, split=common.split)
+    app.jinja_env.filters.update(size=common.size, messages=common.messages, number=words.number)
+    app.jinja_env.globals.update(words=words, verbs=verbs, sentences=common.sentences, notices=common.notices)
+    app.jinja_env.globals.update(acquaintance=acquaintance, split=common.split, month_went=common.month)

@@ -4,17 +4,19 @@ Knows: gunicorn.
 Does not know: what is served, the configuration.
 """
 
+import ctypes
 import gc
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from backupmx.control.client import ControlClient
+from backupmx.core import notation
 from backupmx.core.notation import Endpoint
 from webui.app import create_app
 
@@ -22,6 +24,9 @@ PATIENCE_S = 5.0
 """For each answer of the server: a page that says so is better than one that never comes."""
 THREADS = 4
 """Readers at a time; a page takes them for milliseconds."""
+LARGE = 2**20
+"""Octets of a block of memory that goes back to the system as soon as it is free."""
+_M_MMAP_THRESHOLD = -3
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its heartbeat file there safely, and an SD card may stall
 
 
@@ -40,7 +45,10 @@ class Served(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """The application."""
+        _give_large_blocks_back()
         app = create_app(ControlClient(self._control, PATIENCE_S))
+        for name in app.jinja_env.list_templates():
+            app.jinja_env.get_template(name)
         # what is shared with the worker stays shared
         gc.collect()
         gc.freeze()
@@ -66,8 +74,24 @@ class Served(BaseApplication):  # type: ignore[misc]
         }
 
 
-def run(listen: Endpoint, control: Path) -> int:
-    """Serve at an address until SIGTERM, asking at a control socket; returns the exit status.
+def _give_large_blocks_back() -> None:
+    """Each hash of a password takes 19 MiB, and glibc learns from the first to keep that much for the next."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE)
+
+
+def run(listen: Endpoint, control: Path) -> NoReturn:
+    """Serve at an address until SIGTERM, asking at a control socket: from here on the process is the page's alone.
+
+    What has read the command line and the configuration would stay in memory for as long as the page is served, a seventh of all.
+    """
+    # -P: no module is taken from wherever the process happens to be
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "webui.serve", str(listen), str(control)])  # noqa: S606 - ourselves
+
+
+def main(listen: Endpoint, control: Path) -> int:
+    """The same, in this process; returns the exit status.
 
     Listening sockets that systemd hands over are used instead of the address.
     """
@@ -89,3 +113,7 @@ def _serve(bind: str, control: Path) -> int:
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(notation.listener(sys.argv[1]), Path(sys.argv[2])))

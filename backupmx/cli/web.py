@@ -1,7 +1,5 @@
 """`backupmx web`."""
 
-import sys
-
 import rich_click as click
 
 from backupmx.cli.options import config_option, settings
@@ -14,4 +12,4 @@ def web() -> None:
     found = settings()
     from webui.serve import run  # noqa: PLC0415 - Flask and gunicorn
 
-    sys.exit(run(found.web.listen, found.control.socket))
+    run(found.web.listen, found.control.socket)

@@ -63,7 +63,7 @@ class Ours:
 
     def memory(self) -> Memory:
         sums = {"Rss": 0, "Pss": 0, "Pss_Anon": 0}
-        for pid in _family(self.pid):
+        for pid in family(self.pid):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                 name, _, rest = line.partition(":")
                 if name in sums:
@@ -71,9 +71,10 @@ class Ours:
         return Memory(*(octets / 1e6 for octets in sums.values()))
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A process and all that it began."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(member for child in children for member in family(int(child)))]
 
 
 @contextmanager

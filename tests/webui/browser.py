@@ -21,12 +21,15 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+REFRESHED_MS = 15_000
+REFRESH = "htmx.trigger('#live', 'refresh')"
+"""What the page does when it is looked at again; the first refresh of a test comes by itself."""
 SERVE = """
 import sys
 from pathlib import Path
 from backupmx.core.notation import listener
 from webui.serve import run
-sys.exit(run(listener(sys.argv[1]), Path(sys.argv[2])))
+run(listener(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
@@ -73,3 +76,12 @@ async def log_in(page: Page, address: str) -> None:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await page.wait_for_selector("#depth, .envelope, .truth")
+
+
+def watch(page: Page) -> list[str]:
+    """Everything that a browser complains of."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    return complaints

@@ -1,202 +1,65 @@
-"""A control socket with canned answers, and a queue that looks like an outage in the middle of the week."""
+"""A control socket with canned answers."""
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 from argon2 import PasswordHasher
+from past import FINDINGS, OUTAGES, STATS, booked, history, lives_gone, months, records
+from samples import CONTENT, NOW, OUTAGE, ago, outage_rows
 
 from backupmx.control.accounts import MEMORY_KIB, Scope
 from backupmx.control.protocol import (
+    MOVES,
     Account,
+    Act,
+    ActMatching,
     AnyAnswer,
     AnyRequest,
+    BooksAnswer,
     CheckToken,
+    Counted,
+    CountMatching,
     Done,
+    FindingsAnswer,
     GetAccount,
+    GetBooks,
+    GetFindings,
+    GetHistory,
     GetMetrics,
+    GetReport,
+    GetSpoolStats,
     GetStatus,
+    HistoryAnswer,
     Key,
+    LifeRow,
     ListQueue,
+    Piece,
+    ReadMessage,
     Refused,
+    ReportAnswer,
     Row,
     ShowMessage,
+    SpoolStatsAnswer,
     StatusAnswer,
     Text,
+    TrackMessages,
+    Verb,
 )
-from backupmx.core import ids
-from backupmx.core.belief import Acquaintance
-from backupmx.core.message import Client, Envelope, Fate, Hold, Message, Progress, Recipient, Schedule
-from backupmx.core.status import DomainStatus, Primary, PrimaryState, QueueStatus, Status
+from backupmx.core import ids, track
+from backupmx.core.finding import Finding
+from backupmx.core.history import Outage
+from backupmx.core.status import Status
+from backupmx.core.track import Life, Record
 
-NOW = datetime(2026, 11, 23, 14, 35, 7, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
 TOKEN = "bmx_a-token-for-tests"
 HASH = PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1).hash(PASSWORD)
-CLIENT = Client("203.0.113.7", "mail.sender.example", tls="TLSv1.3 TLS_AES_256_GCM_SHA384")
-NO_ROUTE = "451 4.4.1 mail.example.com[192.0.2.25]:25: connection refused"
-
-
-def ago(**length: float) -> datetime:
-    return NOW - timedelta(**length)
-
-
-def to_come(**length: float) -> datetime:
-    return NOW + timedelta(**length)
-
-
-def row(
-    number: int,
-    sender: str = "anna@sender.example",
-    recipients: tuple[str, ...] = ("office@example.com",),
-    said: str | None = NO_ROUTE,
-    *,
-    size: int = 4096,
-    arrived: datetime = NOW - timedelta(minutes=5),
-    attempts: int = 1,
-    due: datetime = NOW + timedelta(minutes=5),
-    owner: str | None = None,
-    hold: Hold | None = None,
-    damage: str | None = None,
-    fates: Mapping[str, Fate] | None = None,
-    client: Client = CLIENT,
-) -> Row:
-    """One message; its domains are those of its recipients."""
-    fates = fates or {}
-    named = tuple(Recipient(address, address.rpartition("@")[2]) for address in recipients)
-    progress = {
-        a: Progress(fates.get(a, Fate.PENDING), said, "mail.example.com", ago(minutes=2)) for a in recipients if said is not None
-    }
-    schedule = {
-        r.domain: Schedule(due, attempts, attempts, owner) for r in named if fates.get(r.address, Fate.PENDING) is Fate.PENDING
-    }
-    message = Message(
-        id=ids.encode((0x0199AB3C0000_0000 + number).to_bytes(8) + b"\x7c\x01\x92\x3a\x44\xe1\x00\x05"),
-        arrived=arrived,
-        size=size,
-        chunks=1,
-        digest=bytes(16),
-        envelope=Envelope(sender, named, client),
-        schedule=schedule,
-        progress=progress,
-        hold=hold,
-        damage=damage,
-    )
-    return Row(message, arrived + timedelta(days=5) if schedule else None)
-
-
-def domain(
-    name: str, state: PrimaryState, since: datetime | None = None, *, messages: int = 0, bytes: int = 0, **more: object
-) -> DomainStatus:
-    values: dict[str, object] = {
-        "domain": name,
-        "primary": Primary(state, since, more.pop("last_error", None)),  # type: ignore[arg-type]
-        "messages": messages,
-        "bytes": bytes,
-        "oldest": None,
-        "next_attempt": None,
-        "holding_window_s": 5 * 86400,
-        "held": 0,
-        "quarantined": 0,
-    }
-    return DomainStatus(**(values | more))  # type: ignore[arg-type]
-
-
-def status(*domains: DomainStatus, time: datetime = NOW, damaged: int = 0) -> Status:
-    """A document whose totals fit its domains."""
-    return Status(
-        version="0.1.0",
-        hostname="mx2.example.net",
-        time=time,
-        queue=QueueStatus(
-            messages=sum(d.messages for d in domains),
-            bytes=sum(d.bytes for d in domains),
-            oldest=min((d.oldest for d in domains if d.oldest), default=None),
-            held=sum(d.held for d in domains),
-            quarantined=sum(d.quarantined for d in domains),
-            damaged=damaged,
-        ),
-        domains=domains,
-    )
-
-
-QUIET = status(
-    domain("example.com", PrimaryState.UP, ago(days=41)),
-    domain("example.org", PrimaryState.UP, ago(days=12, hours=3)),
-)
-OUTAGE = status(
-    domain("club.example", PrimaryState.UP, ago(days=41)),
-    domain(
-        "example.com",
-        PrimaryState.DOWN,
-        ago(hours=3, minutes=12),
-        messages=1187,
-        bytes=1_249_000_000,
-        oldest=ago(hours=3, minutes=11),
-        next_attempt=to_come(seconds=18),
-        last_error=NO_ROUTE,
-        held=1,
-        acquaintance=Acquaintance(known=214, asked=612, answered=596),
-    ),
-    domain(
-        "example.org",
-        PrimaryState.UP,
-        ago(days=12, hours=3),
-        messages=17,
-        bytes=331_000,
-        oldest=ago(minutes=26),
-        next_attempt=to_come(minutes=2),
-        quarantined=2,
-    ),
-)
-
-
-def outage_rows() -> list[Row]:
-    """The newest messages of `OUTAGE`, newest first."""
-    greylisted = "450 4.2.0 <info@example.org>: Recipient address rejected: Greylisted, see http://postgrey.example/help"
-    return [
-        row(
-            20, "anna.lindqvist@nordwind.example", ("office@example.com",), None, size=7_312, arrived=ago(seconds=41), attempts=0
-        ),
-        row(19, "bounces+4711@news.shop.example", ("mira@example.com",), None, size=48_760, arrived=ago(minutes=2), attempts=0),
-        row(18, "j.tanaka@kaisha.example", ("sales@example.com", "office@example.com", "mira@example.com"), size=2_411_093),
-        row(
-            17,
-            "billing@hosting.example",
-            ("info@example.org",),
-            greylisted,
-            size=18_220,
-            arrived=ago(minutes=26),
-            attempts=2,
-            due=to_come(minutes=2),
-        ),
-        row(16, "", ("postmaster@example.com",), size=3_980, arrived=ago(minutes=31)),
-        row(15, "noreply@bank.example", ("treasurer@example.org",), None, size=21_555, arrived=ago(seconds=3), owner="courier"),
-        row(
-            14,
-            "ceo@examp1e.com",
-            ("accounting@example.com",),
-            None,
-            size=5_120,
-            arrived=ago(hours=1, minutes=4),
-            attempts=0,
-            hold=Hold("petra", "looks like fraud, asking the sender", ago(minutes=50)),
-        ),
-        row(
-            13,
-            "scanner@branch.example",
-            ("old.employee@example.org",),
-            "550 5.1.1 <old.employee@example.org>: Recipient address rejected: User unknown in local recipient table",
-            size=1_048_576,
-            arrived=ago(hours=2, minutes=2),
-            fates={"old.employee@example.org": Fate.QUARANTINED},
-        ),
-    ]
 
 
 @dataclass
@@ -205,31 +68,107 @@ class Canned:
 
     status: Status | None = OUTAGE
     rows: list[Row] = field(default_factory=outage_rows)
+    gone: list[Life] = field(default_factory=lives_gone)
+    records: dict[str, Record] = field(default_factory=lambda: records(outage_rows()))
     accounts: dict[str, str] = field(default_factory=lambda: {"petra": HASH})
+    role: str = "admin"
     metrics: str = "# HELP backupmx_build_info x\nbackupmx_build_info 1.0\n"
+    content: bytes = CONTENT
+    outages: tuple[Outage, ...] = OUTAGES
+    findings: tuple[Finding, ...] = FINDINGS
+    matching: int = 1204
+    """Messages that a filter means, where it is not known from `rows`."""
+    counted: bool = True
+    batch: int = 1000
+    slow: float = 0
+    """Seconds that a batch takes."""
+    page: int | None = None
+    """After so many rows a listing says that its time is over."""
+    silent: tuple[type, ...] = ()
+    """Questions that are refused."""
     asked: list[AnyRequest] = field(default_factory=list)
 
-    def answers(self, request: AnyRequest) -> Iterator[AnyAnswer]:
+    def answers(self, request: AnyRequest) -> Iterator[AnyAnswer]:  # noqa: C901, PLR0912 - one line a request
         self.asked.append(request)
+        if isinstance(request, self.silent):
+            yield Refused(("trouble inside; the log has more",))
+            return
         match request:
             case GetStatus():
                 yield StatusAnswer(self.status) if self.status else Refused(("trouble inside; the log has more",))
             case ListQueue():
-                rows = self.rows[: request.limit] if request.limit else self.rows
-                yield from rows
-                yield Done()
+                yield from self._listed(request)
             case ShowMessage():
                 found = [known for known in self.rows if known.message.id == request.id]
                 yield found[0] if found else Refused((f"{request.id}: no such message",))
+            case TrackMessages():
+                yield from self._lives(request)
+            case ReadMessage():
+                here = any(known.message.id == request.id for known in self.rows)
+                read = self.content.partition(b"\r\n\r\n")[0] if request.header_only else self.content
+                yield from (
+                    [Piece(read[:30]), Piece(read[30:]), Done()] if here else [Refused((f"{request.id}: no such message",))]
+                )
+            case Act():
+                yield Done(tuple(known.message.id for known in self._moved(request)))
+            case CountMatching():
+                yield Counted(self.matching, self.counted, NOW)
+            case ActMatching():
+                time.sleep(self.slow)
+                yield self._act(request)
+            case GetHistory():
+                yield HistoryAnswer(history(request.span, self.outages))
+            case GetBooks():
+                yield BooksAnswer(booked())
+            case GetReport():
+                yield ReportAnswer(months(), ago(days=20))
+            case GetFindings():
+                yield FindingsAnswer(self.findings, ago(minutes=4))
+            case GetSpoolStats():
+                yield SpoolStatsAnswer(STATS)
             case GetMetrics():
                 yield Text(self.metrics)
             case GetAccount():
                 known = self.accounts.get(request.name)
-                yield Account(request.name, "admin", known) if known else Refused(("no such user",))
+                yield Account(request.name, self.role, known) if known else Refused(("no such user",))
             case CheckToken():
                 yield Key("nagios", Scope.READ) if request.token == TOKEN else Refused(("no such token",))
             case _:
                 yield Refused(("not canned",))
+
+    def _listed(self, request: ListQueue) -> Iterator[AnyAnswer]:
+        rows = [
+            known
+            for known in self.rows
+            if (request.after is None or known.message.id < request.after)
+            and (request.filter.state is None or known.message.state() is request.filter.state)
+            and (request.filter.domain is None or request.filter.domain in known.message.domains())
+            and (request.filter.sender is None or request.filter.sender in known.message.envelope.sender)
+        ]
+        limit = min(request.limit or len(rows), len(rows) if self.page is None else self.page)
+        yield from rows[:limit]
+        yield Done(after=rows[limit - 1].message.id if 0 < limit < len(rows) else None)
+
+    def _lives(self, request: TrackMessages) -> Iterator[AnyAnswer]:
+        here = (track.life(known.message.id, known.message, self.records.get(known.message.id)) for known in self.rows)
+        lives = sorted([*filter(None, here), *self.gone], key=lambda life: life.id, reverse=True)
+        found = [life for life in lives if track.matches(request.wanted, life) and (not request.after or life.id < request.after)]
+        limit = min(request.limit or len(found), len(found) if self.page is None else self.page)
+        yield from map(LifeRow, found[:limit])
+        yield Done(after=found[limit - 1].id if 0 < limit < len(found) else None)
+
+    def _moved(self, request: Act) -> list[Row]:
+        moved = [known for known in self.rows if known.message.id in request.ids and known.message.state() in MOVES[request.verb]]
+        if request.verb is Verb.DELETE:
+            self.rows = [known for known in self.rows if known not in moved]
+        return moved
+
+    def _act(self, request: ActMatching) -> Done:
+        """So many at a time of `matching`; where it is, is in the last octets of `after`."""
+        done = int.from_bytes(ids.decode(request.after)) if request.after else 0
+        count = min(self.batch, self.matching - done)
+        after = ids.encode((done + count).to_bytes(16)) if done + count < self.matching else None
+        return Done(tuple(ids.encode(number.to_bytes(16)) for number in range(count)), after)
 
 
 @contextmanager

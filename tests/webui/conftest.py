@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import web
 from canned import PASSWORD, Canned, serving
 from flask import Flask
 from flask.testing import FlaskClient
-from real import served
+from jinja2 import FileSystemBytecodeCache
+from real import Running, served
 from visitor import token_in
 
 from backupmx.control.client import ControlClient
@@ -26,9 +28,17 @@ def canned(place: Path) -> Iterator[Canned]:
         yield answers
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates, so that not every test compiles them anew."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("compiled")))
+
+
 @pytest.fixture
-def app(place: Path) -> Flask:
-    return create_app(ControlClient(place, 10))
+def app(place: Path, compiled: FileSystemBytecodeCache) -> Flask:
+    made = create_app(ControlClient(place, 10))
+    made.jinja_env.bytecode_cache = compiled
+    return made
 
 
 @pytest.fixture
@@ -45,12 +55,24 @@ def reader(app: Flask, canned: Canned) -> FlaskClient:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Path]:
-    """Where a real server answers, at `c.sock`."""
-    with served(tmp_path):
-        yield tmp_path
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A real server, which answers at `c.sock`."""
+    with served(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def house(tmp_path: Path, running: Running) -> Path:
+    """Where that is."""
+    return tmp_path
 
 
 @pytest.fixture
 def visitor(house: Path) -> FlaskClient:
     return create_app(ControlClient(house / "c.sock", 20)).test_client()
+
+
+@pytest.fixture
+def address(place: Path, canned: Canned) -> Iterator[str]:
+    with web(place) as (address, _):
+        yield address

@@ -1,24 +1,30 @@
-"""A real control server with a real spool behind it, and one message in it."""
+"""A real control server with a real spool behind it, and one message in it; the primary comes back when a test says so."""
 
 import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from backupmx.alerts.crier import Crier, Sources
+from backupmx.config import Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core import ids
+from backupmx.core.finding import Report
 from backupmx.core.message import Client, Envelope, Recipient
-from backupmx.core.outcome import Deferred, Reply
+from backupmx.core.outcome import Deferred, Delivered, Reply
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
 from backupmx.spool import layout
 from backupmx.spool.store import LmdbSpool
+from backupmx.watch.history import History
 
 NOW = datetime(2026, 11, 23, 14, 35, tzinfo=UTC)
 WINDOW = timedelta(days=5)
+CONTENT = b"Subject: x\r\n\r\nhello\r\n"
 ID = ids.encode((0x0199AB << 104).to_bytes(16))
 
 
@@ -26,55 +32,89 @@ async def nobody_knows(_domain: str, _local: str) -> Reply | None:
     return None
 
 
-async def serve(place: Path, started: threading.Event, stop: threading.Event) -> None:
+@dataclass
+class Running:
+    """The server in a thread of its own."""
+
+    started: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+    up: bool = False
+    loop: asyncio.AbstractEventLoop | None = None
+    spool: LmdbSpool | None = None
+
+    def come_back(self) -> None:
+        """The primary is up, and takes what waits for it."""
+        assert self.loop and self.spool
+        self.up = True
+        asyncio.run_coroutine_threadsafe(deliver(self.spool), self.loop).result(20)
+
+
+async def deliver(spool: LmdbSpool) -> None:
+    later = NOW + timedelta(minutes=5)
+    for lease in await spool.lease("example.com", "courier", later, later + timedelta(minutes=10), 10):
+        taken = Delivered(Reply(250, "2.0.0 Ok: queued as 4cJt1"), "mail.example.com")
+        await spool.settle(lease, dict.fromkeys(lease.recipients, taken), NOW, later)
+
+
+async def serve(place: Path, running: Running) -> None:
     """One message came in two hours ago; its primary deferred it once, and is down since."""
     layout.prepare(place / "spool")
     spool = LmdbSpool(place / "spool", owner="courier", reserve=0, map_size=2**24)
+    running.spool, running.loop = spool, asyncio.get_running_loop()
     intake = spool.intake(ID)
-    await intake.write(b"Subject: x\r\n\r\nhello\r\n")
+    await intake.write(CONTENT)
     recipient = Recipient("user@example.com", "example.com")
     await intake.commit(
-        Envelope("anna@sender.example", (recipient,), Client("192.0.2.1", "client.example")), NOW - timedelta(hours=2)
+        Envelope("anna@sender.example", (recipient,), Client("192.0.2.1", "client.example")), NOW - timedelta(hours=2), "x"
     )
     (lease,) = await spool.lease("example.com", "courier", NOW, NOW + timedelta(minutes=10), 1)
     outcome = Deferred(Reply(451, "4.3.0 come back later"), "mail.example.com")
     await spool.settle(lease, {"user@example.com": outcome}, NOW, NOW + timedelta(minutes=5))
 
     def status() -> Status:
-        primary = Primary(PrimaryState.DOWN, NOW - timedelta(hours=1), "connection refused")
+        down = Primary(PrimaryState.DOWN, NOW - timedelta(hours=1), "connection refused")
+        primary = Primary(PrimaryState.UP, NOW) if running.up else down
         view = DomainView(primary, NOW + timedelta(seconds=30), WINDOW)
         return compose("0.1.0", "mx2.example.net", NOW, spool.census(), {"example.com": view})
 
+    past = History(place / "spool" / "history.sqlite", ("example.com",), NOW)
+    settings = Settings.model_validate({"hostname": "mx2.example.net", "domain": {"example.com": {}}})
+    crier = Crier(settings, Sources(status, spool, past, lambda: NOW + WINDOW * 20, Report), place, lambda: NOW)
     server = ControlServer(
         place / "c.sock",
         spool,
         status=status,
         wake=lambda: None,
         reload=tuple,
-        metrics=lambda: exposition(status(), spool.stats()),
+        metrics=lambda: exposition(status(), spool.stats(), crier.counts()),
         clock=lambda: NOW,
         accounts=Accounts(place / "accounts.json"),
         windows={"example.com": WINDOW},
         roll=spool.roll,
         verify=nobody_knows,
         resume=lambda _domain: True,
+        write_back=lambda *_: None,
+        past=past,
+        report=Report,
+        alerts=crier,
     )
     await server.start()
-    started.set()
-    await asyncio.to_thread(stop.wait)
+    running.started.set()
+    await asyncio.to_thread(running.stop.wait)
     await server.stop()
+    past.close(NOW)
     spool.close()
 
 
 @contextmanager
-def served(place: Path) -> Iterator[None]:
+def served(place: Path) -> Iterator[Running]:
     """From a thread of its own, at `place`."""
-    started, stop = threading.Event(), threading.Event()
-    thread = threading.Thread(target=asyncio.run, args=(serve(place, started, stop),))
+    running = Running()
+    thread = threading.Thread(target=asyncio.run, args=(serve(place, running),))
     thread.start()
     try:
-        assert started.wait(20)
-        yield
+        assert running.started.wait(20)
+        yield running
     finally:
-        stop.set()
+        running.stop.set()
         thread.join()

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import msgspec
 import pytest
-from canned import OUTAGE, TOKEN, Canned, row
+from canned import TOKEN, Canned
 from flask.testing import FlaskClient
+from samples import OUTAGE, row
 
 from backupmx.control.protocol import ListQueue
 from backupmx.core.message import State
@@ -61,7 +62,7 @@ def test_the_queue_has_postfix_names_first(reader: FlaskClient, canned: Canned) 
     first = answer.json[2]
     assert list(first) == [
         *("queue_name", "queue_id", "arrival_time", "message_size", "sender", "recipients"),
-        *("state", "attempts", "next_attempt", "expires", "last_reply", "tls"),
+        *("state", "attempts", "next_attempt", "expires", "last_reply", "tls", "subject"),
     ]
     assert first["recipients"][0].keys() == {"address", "delay_reason"}
     assert datetime.fromisoformat(first["expires"]).tzinfo
@@ -77,10 +78,11 @@ def test_an_empty_queue_is_an_empty_array(reader: FlaskClient, canned: Canned) -
 def test_filters_reach_the_spool(reader: FlaskClient, canned: Canned) -> None:
     """The same filters as on the command line; a page begins after an id."""
     id = canned.rows[0].message.id
-    query = {"domain": "example.com", "sender": "a", "recipient": "b", "state": "held", "before": "2026-11-20T00:00:00Z"}
+    query = {"domain": "example.com", "sender": "a", "recipient": "b", "subject": "c", "state": "held"}
+    query["before"] = "2026-11-20T00:00:00Z"
     assert reader.get("/api/v1/queue", query_string={**query, "after": id, "limit": "7"}).status_code == 200
     before = datetime.fromisoformat("2026-11-20T00:00:00+00:00")
-    assert canned.asked[-1] == ListQueue(Filter("example.com", "a", "b", State.HELD, before), 7, id)
+    assert canned.asked[-1] == ListQueue(Filter("example.com", "a", "b", State.HELD, before, "c"), 7, id)
     reader.get("/api/v1/queue")
     assert canned.asked[-1] == ListQueue(limit=100)
 

@@ -25,7 +25,20 @@ POLICY = {
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/login", "/message/x", "/nothing", "/healthz", "/metrics", "/api/v1/status", "/api/v1/queue"]
+    "path",
+    [
+        "/",
+        "/queue",
+        "/track",
+        "/report",
+        "/login",
+        "/message/x",
+        "/nothing",
+        "/healthz",
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/queue",
+    ],
 )
 def test_every_answer_is_guarded(reader: FlaskClient, stranger: FlaskClient, path: str) -> None:
     """Nothing is framed, sniffed, cached or sent on, whoever asks and whatever the answer."""
@@ -37,7 +50,7 @@ def test_every_answer_is_guarded(reader: FlaskClient, stranger: FlaskClient, pat
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/", "/message/01JD0000000000000000000000"])
+@pytest.mark.parametrize("path", ["/", "/queue", "/track", "/report", "/message/01JD0000000000000000000000"])
 def test_a_page_needs_nothing_but_its_own_files(reader: FlaskClient, canned: Canned, path: str) -> None:
     """No inline script or style, no address of another site; every file that is named is there, and may be kept."""
     page = Elements(reader.get(path).text)

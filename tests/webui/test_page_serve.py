@@ -1,17 +1,20 @@
 """The page's process."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
 from browser import SERVE, web
-from canned import TOKEN, Canned
+from canned import PASSWORD, TOKEN, Canned
 
 MEMORY = 60 * 2**20
 
@@ -23,6 +26,19 @@ def fetch(address: str, **headers: str) -> tuple[int, bytes]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
+
+
+def read_all(address: str, id: str) -> None:
+    """Log in, and look at each page a few times."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    with opener.open(f"{address}/login", timeout=20) as answer:
+        token = re.search(rb'name="csrf_token"[^>]*value="([^"]+)"', answer.read())
+    assert token
+    form = urllib.parse.urlencode({"name": "petra", "password": PASSWORD, "csrf_token": token[1].decode()})
+    opener.open(f"{address}/login", form.encode(), timeout=20).close()
+    for path in ("/", "/queue", "/track", "/report", f"/message/{id}") * 3:
+        with opener.open(address + path, timeout=20) as answer:
+            assert b"Log out" in answer.read()
 
 
 def memory_of(pid: int) -> int:
@@ -43,6 +59,7 @@ def test_it_serves_until_it_is_told_to_stop(place: Path, canned: Canned) -> None
         assert fetch(f"{address}/api/v1/status")[0] == 401
         status, body = fetch(f"{address}/api/v1/queue", Authorization=f"Bearer {TOKEN}")
         assert status == 200 and body.count(b"queue_id") == len(canned.rows)
+        read_all(address, canned.rows[1].message.id)
         assert memory_of(process.pid) < MEMORY
 
 

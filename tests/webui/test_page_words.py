@@ -1,17 +1,18 @@
 """The page's words, and the sentence of truth that it shares with the terminal."""
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from canned import NOW, OUTAGE, QUIET, ago, domain, row, status, to_come
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import NOW, OUTAGE, QUIET, ago, domain, id_of, row, status, to_come
 
-from backupmx.core.message import Fate, Hold
+from backupmx.core.message import Fate, Hold, Proof
 from backupmx.core.status import DomainStatus, PrimaryState
 from backupmx.core.words import sentences
-from webui import words
+from webui import reasons, selection, words
 
 UP, DOWN, UNKNOWN = PrimaryState.UP, PrimaryState.DOWN, PrimaryState.UNKNOWN
 
@@ -105,23 +106,33 @@ def test_the_clock_says_the_day_where_it_is_another() -> None:
 
 def test_what_happens_next_with_a_message() -> None:
     """In words, for each state."""
-    is_down, is_up = {"example.com": DOWN}, {"example.com": UP}
+    is_down, is_up = {"example.com": domain("example.com", DOWN)}, {"example.com": domain("example.com", UP)}
+    doubtful = {"example.com": domain("example.com", UP, last_error="550 5.1.1 nobody")}
 
-    def said(primaries: dict[str, PrimaryState], **more: object) -> str:
-        return words.next_for_message(row(1, arrived=ago(days=1), **more), primaries, NOW)  # type: ignore[arg-type]
+    def said(domains: Mapping[str, DomainStatus], **more: object) -> tuple[str, str]:
+        one = row(1, arrived=ago(days=1), **more)  # type: ignore[arg-type]
+        return reasons.why_here(one, domains), reasons.next_for_message(one, domains, NOW)
 
     kept = "; kept until 27 Nov, 14:35 UTC"
-    assert said(is_up, due=to_come(minutes=5)) == f"next try 14:40 UTC{kept}"
-    assert said(is_up, due=ago(minutes=5)) == f"next in line{kept}"
-    assert said(is_down, due=ago(minutes=5)) == f"goes as soon as the primary is back{kept}"
-    assert said({}, due=ago(minutes=5)) == f"next in line{kept}"
-    assert said(is_up, owner="courier") == "on its way to the primary now"
-    assert said(is_up, hold=Hold("petra", "", NOW)) == "held by petra until it is released"
-    assert said(is_up, hold=Hold("petra", "why not", NOW)) == "held by petra (why not) until it is released"
-    assert said(is_up, fates={"office@example.com": Fate.QUARANTINED}) == "set aside; an admin decides"
-    assert said(is_up, damage="digest") == "not delivered, for its content is damaged (digest); an admin decides"
+    put_off, down = "mail.example.com put it off", "the primary is down"
+    assert said(is_up, due=to_come(minutes=5)) == (put_off, f"next try 14:40 UTC{kept}")
+    assert said(is_up, due=ago(minutes=5)) == (put_off, f"next in line{kept}")
+    assert said(is_up, due=ago(minutes=5), said=None)[0] == "nobody was asked to take it yet"
+    assert said(is_down, due=ago(minutes=5)) == (down, f"goes as soon as the primary is back{kept}")
+    assert said({}, due=ago(minutes=5)) == (put_off, f"next in line{kept}")
+    refuses = "the server of example.com refuses mail that it used to accept"
+    assert said(doubtful, due=to_come(minutes=5)) == (refuses, f"goes once the primary is right again{kept}")
+    assert said(is_up, owner="courier") == ("", "on its way to the primary now")
+    released = "stays until it is released"
+    assert said(is_up, hold=Hold("petra", "", NOW)) == ("petra holds it", released)
+    assert said(is_up, hold=Hold("petra", "why not", NOW)) == ("petra holds it: why not", released)
+    refused = "mail.example.com refused it, and its sender may not be told"
+    assert said(is_up, fates={"office@example.com": Fate.QUARANTINED}) == (refused, "an admin decides")
+    assert said(is_up, fates={"office@example.com": Fate.QUARANTINED}, proof=Proof.SPF)[0] == "mail.example.com refused it"
+    assert said(is_up, damage="digest") == ("its content is damaged (digest)", "an admin decides")
     two = row(1, recipients=("a@example.com", "b@example.org"), due=to_come(minutes=5))
-    assert words.next_for_message(two, {"example.com": DOWN, "example.org": UP}, NOW).startswith("next try 14:40 UTC")
+    one_down = is_down | {"example.org": domain("example.org", UP)}
+    assert reasons.next_for_message(two, one_down, NOW).startswith("next try 14:40 UTC")
 
 
 def test_what_happens_next_with_a_domain() -> None:
@@ -141,7 +152,23 @@ def test_the_window_is_used_up_to_its_end() -> None:
 
 def test_the_one_light_shows_the_worst() -> None:
     """Green only where every primary is known to be up."""
-    assert words.light(QUIET) is UP
-    assert words.light(OUTAGE) is DOWN
-    assert words.light(status(domain("a.example", UP), domain("b.example", UNKNOWN))) is UNKNOWN
+    assert words.light(QUIET) == "up"
+    assert words.light(OUTAGE) == "down"
+    assert words.light(status(domain("a.example", UP), domain("b.example", UNKNOWN))) == "unknown"
+    assert words.light(status(domain("a.example", UP, last_error="550 no"))) == "down", "it is not believed"
     assert (words.title(QUIET), words.title(OUTAGE)) == ("Backup MX", "1,204 waiting · Backup MX")
+
+
+def test_an_id_tells_when_a_message_came() -> None:
+    """To the millisecond, as far as a search has come."""
+    assert words.arrived(id_of(1, NOW)) == NOW
+    assert words.searched_back(id_of(1, ago(days=1)), NOW) == "Searched back to 22 Nov, 14:35 UTC."
+
+
+def test_an_address_is_rid_of_what_nobody_can_see() -> None:
+    """What a link carries is what stands in the form."""
+    assert words.seen("a\u202e\x00\r\nb ö") == "ab ö"
+    chosen, wrong = selection.chosen({"sender": " a\x00 " + "b" * 300, "domain": "MÜLLER.example", "unheard": "of"})
+    assert (chosen.sender[:3], len(chosen.sender), chosen.domain, wrong) == ("a b", 200, "xn--mller-kva.example", ())
+    assert selection.chosen({"domain": "."})[0].domain == ".", "notifications have no domain of ours"
+    assert chosen.args(after="x")["after"] == "x" and "after" not in chosen.args()
