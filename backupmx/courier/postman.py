@@ -25,7 +25,8 @@ HANDS = 4
 AWAY = timedelta(minutes=5)
 """How long nobody is dialled again at a domain that did not answer."""
 MOST_AWAY = 1000
-ROUND_S = 60.0
+ROUND_S = 3600.0
+"""It is rung for when there is something to do."""
 PAUSE_S = 1.0
 
 
