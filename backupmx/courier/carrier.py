@@ -35,9 +35,7 @@ class Carried:
     broken: Reply | None = None
     """Why the connection is of no more use."""
     again: bool = False
-    """It was dead already, or does not speak as it said: the lease is still open."""
-    no_chunks: bool = False
-    """The primary offers BDAT, and does not know it."""
+    """It was dead already, or the primary does not know what it offers: the lease is still open."""
 
 
 class Carrier:
@@ -97,7 +95,7 @@ class Carrier:
             if report.stale and reused and not start:
                 return Carried(broken=report.broken, again=True)
             if report.no_chunks:
-                return Carried(again=not start, no_chunks=True)
+                return Carried(again=not start)
             outcomes |= report.outcomes
             if report.broken:
                 return Carried(broken=report.broken)

@@ -17,15 +17,38 @@ from backupmx.courier.commands import Peer
 from backupmx.courier.line import Malformed
 from backupmx.courier.transaction import Transaction
 
+OFFER = "chunking"
 SMALL = 2**16
 """Octets of content that may be sent before anybody wants them."""
 UNANSWERED = 4
 """Chunks that are on their way at a time."""
+MOST_IMPOSTORS = 1000
 
 
-def understood(peer: Peer) -> bool:
+def offered(peer: Peer) -> bool:
     """Whether content may go to this server in chunks; with LMTP it does not pay."""
-    return "chunking" in peer.offers and peer.dialect is not Dialect.LMTP
+    return OFFER in peer.offers and peer.dialect is not Dialect.LMTP
+
+
+class Impostors:
+    """Hosts that offer BDAT, and do not know it: they are not asked again while they stand."""
+
+    def __init__(self) -> None:
+        self._hosts: set[str] = set()
+
+    def unmask(self, host: str) -> None:
+        """It turned out to be one."""
+        if len(self._hosts) >= MOST_IMPOSTORS:
+            self._hosts.clear()
+        self._hosts.add(host)
+
+    def forget(self, host: str) -> None:
+        """It may be another by now."""
+        self._hosts.discard(host)
+
+    def meant(self, host: str, offers: frozenset[str]) -> frozenset[str]:
+        """What of its offers can be relied upon."""
+        return offers - {OFFER} if host in self._hosts else offers
 
 
 class ChunkTransaction(Transaction):
@@ -101,10 +124,11 @@ class ChunkTransaction(Transaction):
             await self._reset()  # until then the state is anybody's guess (RFC 3030 section 2)
 
     def _hear(self, reply: Reply) -> None:
-        # 500 to 504 speak of the command, not of the message; what a server that does not know it takes for commands
-        # is cut off with the line
-        self._no_chunks = 500 <= reply.code <= 504
-        if not self._no_chunks:
+        # 500 to 504 speak of the command, not of the message; a server that does not know it takes what follows for commands,
+        # until the line ends
+        if 500 <= reply.code <= 504:
+            self._no_chunks = reply
+        else:
             self._judge(self._accepted, reply)
 
 

@@ -22,7 +22,7 @@ from backupmx.core.notation import Dialect
 from backupmx.core.outcome import Delivered, Reply
 from backupmx.core.security import Demand, Encrypted, Opportunistic, Trial, Unsatisfied, certain
 from backupmx.courier import chunks, identity
-from backupmx.courier.chunks import ChunkTransaction
+from backupmx.courier.chunks import ChunkTransaction, Impostors
 from backupmx.courier.commands import Peer
 from backupmx.courier.data import DataTransaction
 from backupmx.courier.greeting import NotLetIn, authenticate, greeting, hello
@@ -54,8 +54,9 @@ class _NoTls(Unsatisfied):
 class Connection:
     """A session that was greeted and may carry transactions, one after the other."""
 
-    def __init__(self, line: Line, peer: Peer, patience: Patience) -> None:
+    def __init__(self, line: Line, peer: Peer, patience: Patience, impostors: Impostors) -> None:
         self.line = line
+        self._impostors = impostors
         self._patience = patience
         self.peer = peer
         self.carried = 0
@@ -74,17 +75,15 @@ class Connection:
     async def carry(self, parcel: Parcel, content: Iterator[bytes]) -> Report:
         """One transaction. Raises MessageDamaged when the content is; the primary then has not got the message."""
         self.carried += 1
-        kind = ChunkTransaction if chunks.understood(self.peer) else DataTransaction
+        kind = ChunkTransaction if chunks.offered(self.peer) else DataTransaction
         report = await kind(self.line, self.peer, self._patience, parcel).run(content)
+        if report.no_chunks:
+            self._impostors.unmask(self.peer.host)
         if any(isinstance(outcome, Delivered) for outcome in report.outcomes.values()):
             self._errors = 0
         else:
             self._errors += len(report.outcomes) + 1  # DATA has come to nothing as well
         return report
-
-    def without_chunks(self) -> None:
-        """It offers BDAT, and is known not to mean it."""
-        self.peer = replace(self.peer, offers=self.peer.offers - {"chunking"})
 
     async def quit(self) -> None:
         """Take leave (RFC 5321 section 4.1.1.10); never fails."""
@@ -171,6 +170,7 @@ class Dialler:
         self._patience = patience
         # reading the authorities' certificates takes a while; a reload begins anew
         self._context = lru_cache(maxsize=100)(identity.context)
+        self._impostors = Impostors()
 
     async def dial(self, addresses: Sequence[Address]) -> Connection | Unreachable:
         """The first of the addresses that greets us and is what is demanded of it, in this order."""
@@ -185,6 +185,11 @@ class Dialler:
                 failed = Unreachable(str(address), _told(error))
         # somebody has to act on that; that another address does not answer may pass
         return unsatisfied or failed
+
+    def forget(self, addresses: Sequence[Address]) -> None:
+        """Whoever answers there next may be another."""
+        for address in addresses:
+            self._impostors.forget(str(address))
 
     async def _call(self, address: Address) -> Connection:
         """Raises Unsatisfied, OSError and SMTPException."""
@@ -227,10 +232,11 @@ class Dialler:
         except BaseException:
             line.abort()
             raise
+        offers = self._impostors.meant(str(address), offers)
         peer = Peer(str(address), None, offers, dialect=address.dialect)
         if tls:
             peer = replace(peer, tls=tls.words, proof=tls.proof, certain=certain(demand))
-        return Connection(line, peer, self._patience)
+        return Connection(line, peer, self._patience, self._impostors)
 
     async def _connect(self, address: Address, demand: Demand | None) -> Line:
         """With TLS from the beginning if there is a demand. Raises Unsatisfied, OSError."""

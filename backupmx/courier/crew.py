@@ -69,8 +69,6 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         """The carriers' work; it ends when all is settled, and they are carriers no more."""
         self._carrying = 0
-        self._no_chunks: set[str] = set()
-        """Hosts that offer BDAT, and do not know it."""
 
     @property
     def size(self) -> int:
@@ -150,7 +148,7 @@ class Crew:
             carrier.since = began = self._office.clock()
             carried = await carrier.carry(lease, content)
             again = carried.again
-            self._learn(lease, carried, carrier.connection, began)
+            self._learn(lease, carried, began)
         finally:
             carrier.since = None
             self._carrying -= 1
@@ -160,9 +158,7 @@ class Crew:
             carrier.connection = None
         return True
 
-    def _learn(self, lease: Lease, carried: Carried, connection: Connection, began: datetime) -> None:
-        if carried.no_chunks:
-            self._no_chunks.add(connection.peer.host)
+    def _learn(self, lease: Lease, carried: Carried, began: datetime) -> None:
         if carried.again:
             return
         if carried.broken:
@@ -183,8 +179,6 @@ class Crew:
     async def _connect(self) -> Connection | None:
         found = await self._office.dialler.dial(self._foreman.addresses)
         if isinstance(found, Connection):
-            if found.peer.host in self._no_chunks:
-                found.without_chunks()
             return found
         # while others are connected, one refusal says only that it is one too many
         alone = not self._pool and not any(carrier.connection for carrier in self._carriers)
@@ -197,7 +191,7 @@ class Crew:
     def lost(self) -> None:
         """The primary is gone: no connection to it is of use, and it may come back as another."""
         self._pool.abort()
-        self._no_chunks.clear()
+        self._office.dialler.forget(self._foreman.addresses)
 
     def rest(self) -> None:
         """There is nothing to do."""

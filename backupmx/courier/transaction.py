@@ -58,7 +58,7 @@ class Report:
     stale: bool = False
     """It broke before the primary answered anything, as one that was idle for too long does."""
     no_chunks: bool = False
-    """The primary offers BDAT, and does not know it: nobody has the message, and the connection is of no more use."""
+    """Since the primary offers BDAT, and does not know it: nobody has the message."""
 
 
 class _Closing(Exception):
@@ -87,7 +87,8 @@ class Transaction(ABC):
         self._answered = False
         self._complete = False
         """Whether all of the message was sent: the primary may have it then, whatever was or was not answered."""
-        self._no_chunks = False
+        self._no_chunks: Reply | None = None
+        """What a primary says that does not know BDAT."""
 
     async def run(self, content: Iterator[bytes]) -> Report:
         """Carry it out. Raises MessageDamaged, with the connection ended before the message is complete, when the content is."""
@@ -110,7 +111,7 @@ class Transaction(ABC):
         except BaseException:
             self._line.abort()
             raise
-        return Report(self._outcomes, no_chunks=self._no_chunks)
+        return Report(self._outcomes, self._no_chunks, no_chunks=self._no_chunks is not None)
 
     @abstractmethod
     async def _carry_out(self, content: Iterator[bytes]) -> None:

@@ -57,16 +57,32 @@ def new_id() -> ids.MessageId:
     return ids.encode(uuid_utils.uuid7().bytes)
 
 
-async def drain(spool: LmdbSpool, settings: Settings) -> float:
-    """Seconds until the spool is empty."""
+def employed(spool: LmdbSpool, settings: Settings) -> Courier:
+    """A courier for this spool."""
     knowledge = Knowledge(settings.domains, spool.roll, Board(tuple(settings.domains)), now, time.monotonic)
-    courier = Courier(settings, spool, now, knowledge, Notifier(settings, spool.content, new_id))
-    began = time.perf_counter()
+    return Courier(settings, spool, now, knowledge, Notifier(settings, spool.content, new_id))
+
+
+def settings_for(port: int, connections: int = 20) -> Settings:
+    """One domain, whose primary is on this loopback port."""
+    return Settings.model_validate(
+        {
+            "hostname": "mx2.example.net",
+            "delivery": {"max_connections_per_route": connections},
+            "domain": {DOMAIN: {"primary": (f"127.0.0.1:{port}",)}},
+        }
+    )
+
+
+async def drain(spool: LmdbSpool, settings: Settings) -> tuple[float, float]:
+    """Seconds until the spool is empty, and those of processor time that this process took."""
+    courier = employed(spool, settings)
+    began, busy = time.perf_counter(), time.process_time()
     running = asyncio.create_task(courier.run())
     async with asyncio.timeout(PATIENCE_S):
         while spool.census().total:  # noqa: ASYNC110 - a measurement, not a test
             await asyncio.sleep(0.02)
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began, time.process_time() - busy
     await courier.stop()
     await running
     return took
@@ -75,13 +91,7 @@ async def drain(spool: LmdbSpool, settings: Settings) -> float:
 async def main(options: argparse.Namespace) -> None:
     """Fill, drain, print."""
     port = free_port()
-    settings = Settings.model_validate(
-        {
-            "hostname": "mx2.example.net",
-            "delivery": {"max_connections_per_route": options.connections},
-            "domain": {DOMAIN: {"primary": (f"127.0.0.1:{port}",)}},
-        }
-    )
+    settings = settings_for(port, options.connections)
     with tempfile.TemporaryDirectory(dir=options.dir) as place, sink(port) as primary:
         layout.prepare(Path(place))
         spool = LmdbSpool(Path(place), owner="bench", reserve=0)
@@ -89,12 +99,16 @@ async def main(options: argparse.Namespace) -> None:
         profile = cProfile.Profile()
         if options.profile:
             profile.enable()
-        took = await drain(spool, settings)
+        took, busy = await drain(spool, settings)
         if options.profile:
             profile.disable()
             pstats.Stats(profile, stream=sys.stdout).sort_stats("tottime").print_stats(45)
         spool.close()
-        print(f"{primary.taken()} messages of {options.bytes} octets in {took:.2f} s: {primary.taken() / took:.0f}/s")
+        sent = primary.taken()
+        print(
+            f"{sent} messages of {options.bytes} octets in {took:.2f} s: {sent / took:.0f}/s, "
+            f"{1e6 * busy / sent:.0f} µs of processor time each"
+        )
 
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ def _count(process: subprocess.Popen[bytes], found: Sink) -> None:
     assert process.stdout
     while said := os.read(process.stdout.fileno(), 65536):
         now = time.monotonic()
-        for number in COUNTED.findall(said):
-            found.times.setdefault(int(number), now)
+        for number in map(int, COUNTED.findall(said)):
+            if number:  # sessions without mail are told as well
+                found.times.setdefault(number, now)
     process.stdout.close()

@@ -73,6 +73,8 @@ def test_defaults_reach_every_domain_that_does_not_say_otherwise() -> None:
     assert settings.domains["two.example"].recipients == "any"
     assert settings.domains["two.example"].recipient_list == "/etc/backupmx/two"
     assert settings.domains["one.example"].recipient_list == ""
+    assert settings.domains["one.example"].max_messages_per_minute == 600
+    assert settings.domains["two.example"].max_messages_per_minute == 0
 
 
 @pytest.mark.parametrize("spelling", ["münchen.example", "MÜNCHEN.Example.", "xn--mnchen-3ya.example", "XN--MNCHEN-3YA.EXAMPLE"])

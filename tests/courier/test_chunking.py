@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from backupmx.core.ids import MessageId
-from backupmx.core.message import Fate, State
+from backupmx.core.message import NOTICES, Fate, State
 from backupmx.core.outcome import Deferred, Delivered, Failed
 from backupmx.courier.chunks import SMALL, UNANSWERED
 from backupmx.courier.client import Connection
@@ -17,6 +17,7 @@ from tests.courier.house import CONTENT, HASTE, START, acquainted, house, put, s
 from tests.courier.primary import CHUNKS, DROP, SILENCE, ScriptedPrimary
 from tests.courier.test_aiosmtplib import carried, dialled
 from tests.courier.test_no_loss import IMPATIENT, in_the_end_empty, taken
+from tests.courier.test_notices import KNOWN, World, of
 from tests.courier.test_octets import HARD, Crumbs
 
 LARGE = b"Subject: large\r\n\r\n" + b".0123456789abcd\r\n" * (2**16)
@@ -214,6 +215,24 @@ async def test_one_that_is_back_from_an_outage_is_asked_again() -> None:
         assert primary.verbs["DATA"] == 1
 
 
+async def test_a_stranger_s_server_that_does_not_know_it_gets_notifications_all_the_same() -> None:
+    """Each goes over a connection of its own: what one found out the next one knows."""
+    async with (
+        ScriptedPrimary().on("RCPT", "550 5.1.1 no such user", having="never@") as primary,
+        ScriptedPrimary(CHUNKS).on("BDAT", "502 5.5.1 not here") as world,
+    ):
+        config = of(primary)
+        async with house(config, routes=World(config, world.port)) as at:
+            await put(at.spool, "now@example.com", "never@example.com", **KNOWN)
+            at.courier.wake()
+            await until(lambda: world.verbs["BDAT"] == 1)
+            await until(lambda: any(NOTICES in m.domains() and m.progress for m in at.spool.messages.values()), "put off")
+            await at.time.advance(301)
+            await until(at.empty)
+            assert len(world.received) == 1
+            assert world.verbs["BDAT"] == 1
+
+
 async def test_lmtp_keeps_to_data() -> None:
     """Each recipient has a reply there."""
     async with ScriptedPrimary(CHUNKS, lmtp=True) as primary:
@@ -306,6 +325,26 @@ async def test_no_reply_to_the_last_chunk_is_like_none_to_the_dot(trouble: str, 
         assert at.spool.get(id).schedule["example.com"].deferrals == 1
         await in_the_end_empty(at)
         assert taken(primary) == ["user@example.com"] * 2
+
+
+async def test_all_of_it_was_sent_when_the_line_broke_before_the_first_chunk_was_answered() -> None:
+    """I1: the same, of a large message."""
+    content = b"0123456789abcd\r\n" * 2**14
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 primary.test ESMTP\r\n")
+        await reader.readuntil(b"\r\n")
+        writer.write(b"250-primary.test\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+        await reader.readuntil(b"RCPT TO:<user@example.com>\r\n")
+        writer.write(b"250 2.1.0 fine\r\n250 2.1.5 fine\r\n")
+        await reader.readexactly(len(b"BDAT 131072\r\n") + 2**17 + len(b"BDAT 131072 LAST\r\n") + 2**17)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**20) as server:
+        primary = ScriptedPrimary()
+        primary.port = server.sockets[0].getsockname()[1]
+        report = await given(await dialled(primary), content)
+        assert "the final dot" in str(report.outcomes["user@example.com"].reply)
 
 
 async def test_all_of_it_was_sent_when_the_line_broke_before_the_first_reply() -> None:

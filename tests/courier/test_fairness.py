@@ -103,6 +103,26 @@ async def test_a_place_that_is_idle_is_given_up() -> None:
         assert first.verbs["QUIT"] >= 2  # the probe's, and that of the idle one
 
 
+async def test_a_connection_that_was_lost_while_it_was_idle_keeps_no_place() -> None:
+    """Else there would be fewer with each."""
+    async with recovered([1], max_connections=1) as (at, (primary,)):
+        primary.greets.set()
+        await until(at.empty)
+        await until(lambda: primary.open == 1, "the idle one")
+        await primary.cut()
+        await put(at.spool, "user@d0.example")
+        at.courier.wake()
+        await until(at.empty)
+        await primary.stop()
+        at.courier.told("lost", "d0.example")
+        await until(lambda: at.primary("d0.example") == "down")
+        await primary.start()
+        await at.time.advance(31)
+        await put(at.spool, "user@d0.example")
+        at.courier.wake()
+        await until(at.empty)
+
+
 class Route:
     """Takes as many places as it gets, and as it wants."""
 
@@ -149,3 +169,17 @@ def test_who_has_fewest_comes_first(most: int, wants: list[int], have: list[int]
             route.finish_one()
     assert sorted((route.has for route in routes), reverse=True) == sorted(have, reverse=True)
     assert sum(route.share.taken for route in routes) == min(most, sum(wants))
+
+
+def test_a_place_that_becomes_free_goes_to_who_has_fewest() -> None:
+    """Not to who waits for longest."""
+    places = Places(4)
+    first, second = Route(places, 4), Route(places, 1)
+    first.look()
+    first.wants = 5
+    first.look()
+    second.look()
+    assert (first.has, second.has) == (4, 0)
+    first.share.leave()
+    second.look()
+    assert (first.has, second.has) == (3, 1)

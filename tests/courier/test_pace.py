@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from backupmx.config import Settings
 from backupmx.courier.crew import SUBSTITUTES
 from backupmx.courier.pace import Pace
 from backupmx.courier.transaction import Patience
+from backupmx.spool.memory import MemorySpool
 from tests.courier.house import START, House, breathe, house, put, settings, until
 from tests.courier.primary import CHUNKS, EXTENSIONS, ScriptedPrimary
 
@@ -145,6 +146,32 @@ async def test_so_many_messages_a_minute_evenly(primary: ScriptedPrimary) -> Non
         await until(at.empty)
 
 
+class Counting(MemorySpool):
+    """Counts how often somebody looks."""
+
+    looks = 0
+
+    def next_due(self, domain: str) -> datetime | None:
+        """See `MemorySpool`."""
+        self.looks += 1
+        return super().next_due(domain)
+
+
+async def test_nobody_looks_before_the_next_may_go(primary: ScriptedPrimary) -> None:
+    """I5: waiting costs nothing."""
+    async with primary, house(limited(primary, 2), Counting(), patience=PATIENCE) as at:
+        await put(at.spool)
+        await put(at.spool)
+        at.courier.wake()
+        await until(lambda: len(primary.received) == 1)
+        await still(primary)
+        looks = at.spool.looks
+        await at.time.advance(25)
+        assert at.spool.looks - looks <= 12
+        await at.time.advance(5)
+        await until(at.empty)
+
+
 async def test_many_a_minute_go_by_the_second(primary: ScriptedPrimary) -> None:
     """Six hundred are ten at a time, not one each tenth of a second."""
     async with primary, house(limited(primary, 600), patience=PATIENCE) as at:
@@ -180,6 +207,8 @@ async def test_what_could_not_leave_at_its_time_does_not_leave_all_at_once(prima
         await until(lambda: begun(primary) == 1)
         for _ in range(10):
             await at.time.advance(1)
+            at.courier.wake()  # other mail comes
+            await breathe()
         on_their_way = await still(primary)
         assert on_their_way <= 1 + SUBSTITUTES
         primary.gate.set()
