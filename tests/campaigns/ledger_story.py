@@ -7,7 +7,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -175,14 +174,13 @@ class Story:
 
     async def _kill(self) -> None:
         """As `kill -9` would: nothing is said, and nothing is settled any more."""
-        self._running.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._running
-        ghosts = [task for task in asyncio.all_tasks() if task is not asyncio.current_task() and task.get_name() != "primary"]
-        for task in ghosts:
-            task.cancel()
-        if ghosts:
-            await asyncio.wait(ghosts)
+        # again and again: asyncio's wait_for may swallow the first time, up to Python 3.11
+        while ghosts := _ghosts():
+            for task in ghosts:
+                task.cancel()
+            await asyncio.wait(ghosts, timeout=0.2)
+        if not self._running.cancelled() and (error := self._running.exception()):
+            raise error
 
     async def _quiet(self) -> None:
         """Return once nothing is in flight, nobody is being probed, and whoever may be given mail has all that is due."""
@@ -192,6 +190,8 @@ class Story:
         await until(lambda: not self._restless(), "it stays quiet", 60)
 
     def _restless(self) -> bool:
+        # a lane looks again 50 ms after it found nothing to do with what is due; here no time passes
+        self._house.courier.wake()
         lanes = self._house.courier._lanes.values()
         busy = self._door.busy or any(lane._probe_task for lane in lanes)
         return busy or any(self._due(domain) for lane in lanes if lane._open for domain in lane.domains)
@@ -302,3 +302,9 @@ class Story:
     def _state(self, id: MessageId) -> State | None:
         message = self._spool.get(id)
         return message.state() if message else None
+
+
+def _ghosts() -> list[asyncio.Task[Any]]:
+    """All that the courier left running."""
+    own = asyncio.current_task()
+    return [task for task in asyncio.all_tasks() if task is not own and task.get_name() != "primary"]
