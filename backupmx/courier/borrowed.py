@@ -28,8 +28,9 @@ class Borrowed:
         self._paces = paces
         self._ring = ring
         self._queue: deque[Lease] = deque()
-        self._out: set[tuple[MessageId, str]] = set()
-        """What is not settled yet. A clock that is set right may end all leases at once: what we have, we do not take again."""
+        self._out: dict[tuple[MessageId, str], Lease] = {}
+        """What nobody has asked to settle yet. A clock that is set right may end all leases at once: what we have then, we do not
+        take again."""
         self._low = 0
 
     def __len__(self) -> int:
@@ -42,9 +43,14 @@ class Borrowed:
             self._ring()
         return lease
 
+    def begun(self, lease: Lease) -> None:
+        """It is on its way."""
+        self._out[lease.message.id, lease.domain] = lease
+
     def done(self, lease: Lease) -> None:
-        """It is settled, or on the way to it."""
-        self._out.discard((lease.message.id, lease.domain))
+        """Its settlement is asked for in this moment: whatever is leased from now on may be this message again."""
+        if self._out.get((lease.message.id, lease.domain)) is lease:
+            del self._out[lease.message.id, lease.domain]
 
     def put_back(self, lease: Lease) -> None:
         """It is the next one still."""
@@ -67,16 +73,15 @@ class Borrowed:
         for number, domain in enumerate(domains):
             share = (window - len(self._queue)) // (len(domains) - number)
             share = min(max(1, share), canaries[domain] or window)
+            out = self._out.copy()
             if pace := self._paces.get(domain):
-                self._add(await self._lease_slowly(domain, min(share, pace.allowed(now)), pace, now))
+                leases = await self._lease_slowly(domain, min(share, pace.allowed(now)), pace, now)
             else:
-                self._add(await self._ledger.lease(domain, share))
-
-    def _add(self, leases: Sequence[Lease]) -> None:
-        for lease in leases:
-            if (one := (lease.message.id, lease.domain)) not in self._out:
-                self._out.add(one)
-                self._queue.append(lease)
+                leases = await self._ledger.lease(domain, share)
+            for lease in leases:
+                if (lease.message.id, lease.domain) not in out:
+                    self.begun(lease)
+                    self._queue.append(lease)
 
     async def _lease_slowly(self, domain: str, limit: int, pace: Pace, now: datetime) -> Sequence[Lease]:
         # what could not leave at its time must not leave all at once

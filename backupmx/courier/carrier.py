@@ -5,6 +5,7 @@ Does not know: the route, and the other carriers.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from backupmx.watch import log
 
 RECIPIENTS = 100
 """In one transaction; every server takes as many (RFC 5321 section 4.5.3.1.8)."""
+SETTLEMENTS = 4
+"""Of one connection, not durable yet. With fewer the disk sets the pace; with more, more could come twice after a crash (I1)."""
 
 
 Screen = Callable[[Lease, Mapping[str, Outcome]], Awaitable[Mapping[str, Outcome]]]
@@ -39,16 +42,14 @@ class Carried:
 
 
 class Carrier:
-    """At most one connection, and at most one settlement that is not durable yet.
+    """At most one connection, and a few settlements that are not durable yet, while the next message is on its way."""
 
-    While one message is settled the next is on its way: else the disk's pace would be that of each connection.
-    """
-
-    def __init__(self, ledger: Ledger, connection: Connection | None, screen: Screen) -> None:
-        """`screen` has a look at the outcomes before they are settled."""
+    def __init__(self, ledger: Ledger, connection: Connection | None, screen: Screen, done: Callable[[Lease], None]) -> None:
+        """`screen` has a look at the outcomes before they are settled; `done` is told of each lease when they are."""
+        self._done = done
         self._ledger = ledger
         self._screen = screen
-        self._settling: asyncio.Task[None] | None = None
+        self._settling: deque[asyncio.Task[SpoolUnusable | None]] = deque()
         self.connection = connection
         self.since: datetime | None = None
         """When it began with the message that is on its way."""
@@ -61,6 +62,7 @@ class Carrier:
             carried = await self._ask(self.connection, lease, content, outcomes)
         except MessageDamaged as error:
             # the connection ended before the dot; what the primary said of other recipients before is kept
+            self._done(lease)
             if outcomes:
                 await self._ledger.close(lease, outcomes)
             await self._ledger.set_aside(lease, error)
@@ -81,9 +83,8 @@ class Carrier:
 
     async def finish(self) -> None:
         """Return once all is settled. Raises SpoolUnusable."""
-        settling, self._settling = self._settling, None
-        if settling:
-            await settling
+        while self._settling:
+            await self._settled()
 
     async def _ask(self, connection: Connection, lease: Lease, content: Iterator[bytes], outcomes: dict[str, Outcome]) -> Carried:
         reused = connection.carried > 0
@@ -104,17 +105,24 @@ class Carrier:
         return Carried(delivered, put_off[0] if len(put_off) == len(outcomes) and put_off else None)
 
     async def _settle(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
-        before, self._settling = self._settling, asyncio.create_task(self._close(lease, outcomes))
-        if before:
-            await before
+        self._settling.append(asyncio.create_task(self._close(lease, outcomes)))
+        while self._settling and (len(self._settling) > SETTLEMENTS or self._settling[0].done()):
+            await self._settled()
 
-    async def _close(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> None:
+    async def _settled(self) -> None:
+        """Wait for the one that was begun first. Raises SpoolUnusable."""
+        if error := await self._settling.popleft():
+            raise error
+
+    async def _close(self, lease: Lease, outcomes: Mapping[str, Outcome]) -> SpoolUnusable | None:
+        self._done(lease)
         try:
             await self._ledger.close(lease, outcomes)
-        except SpoolUnusable:
-            raise
+        except SpoolUnusable as error:
+            return error
         except Exception as error:  # noqa: BLE001 - its lease will lapse, the others go on (I9)
             log.trouble(f"settling {lease.message.id}", error)
+        return None
 
     def _deferred(self, lease: Lease, reply: Reply) -> dict[str, Outcome]:
         peer = self.connection.peer if self.connection else None

@@ -82,7 +82,7 @@ class Crew:
             connection = self._pool.take()
             if connection is None and not self._share.take():
                 return
-            carrier = Carrier(self._office.ledger, connection, self._foreman.screen)
+            carrier = Carrier(self._office.ledger, connection, self._foreman.screen, self._borrowed.done)
             self._carriers.add(carrier)
             task = asyncio.create_task(self._work(carrier))
             self._tasks.add(task)
@@ -138,9 +138,11 @@ class Crew:
         again = False
         self._carrying += 1
         try:
+            self._borrowed.done(lease)  # for the case that it is settled here
             content = await self._office.ledger.screen(lease)
             if content is None:
                 return True
+            self._borrowed.begun(lease)
             carrier.connection = carrier.connection or await self._connect()
             if carrier.connection is None:
                 again = True

@@ -109,8 +109,8 @@ class Ledger:
                 await self.close(lease, {})
                 return None
         if schedule.expired(message.window_began, self._windows[lease.domain], now):
-            # given back, so that it is late like any other
-            await self.close(lease, {})
+            # given back, so that it is late like any other; due later, or another carrier would have it before that
+            await self._settle(lease, {}, now, now + self._delivery.retry_min)
             await self._expire(lease.domain, (message,), now)
             return None
         try:

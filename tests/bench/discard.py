@@ -2,8 +2,8 @@
 
 python -m tests.bench.discard PORT MILLISECONDS
 
-It counts aloud as smtp-sink does. smtp-sink looks at each octet, and 1 MiB keeps it busy for longer than whoever sends it. It does
-one thing after the other: commands that were sent ahead wait until those before them are answered.
+It counts aloud as smtp-sink does. smtp-sink looks at each octet, and 1 MiB keeps it busy for longer than whoever sends it. It
+does one thing after the other: commands that were sent ahead wait until those before them are answered.
 """
 
 import asyncio

@@ -27,7 +27,6 @@ from tests.campaigns.ledger_book import ENDS
 from tests.campaigns.ledger_story import Story
 
 PAIRS = int(os.environ.get("BACKUPMX_LEDGER_PAIRS", "100000"))
-STALLS = pytest.mark.xfail(run=False, reason="on disk a lane may stop leasing what is due: found, and not understood yet")
 SEED = os.environ.get("BACKUPMX_LEDGER_SEED")
 PART = 25_000
 """Pairs of one story: weeks, a dozen restarts, some hundred changes of the weather."""
@@ -85,7 +84,7 @@ def test_two_days(tmp_path: Path, faults: list[Any], where: str) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("part", [pytest.param(n, marks=STALLS) if n % ON_DISK == 0 else n for n in range(-(-PAIRS // PART))])
+@pytest.mark.parametrize("part", range(-(-PAIRS // PART)))
 def test_two_weeks(tmp_path: Path, faults: list[Any], part: int) -> None:
     """I1, I3, I9, I10, I11: the campaign."""
     ends = tell(PART, 15, faults, on_disk(tmp_path) if part % ON_DISK == 0 else in_memory())
