@@ -117,13 +117,13 @@ class Sink:
 
 
 @contextmanager
-def sink(port: int, slow_reply: float = 0) -> Iterator[Sink]:
-    """Run a discarding primary on a loopback port; one that takes so many milliseconds for each reply, if it is asked for."""
+def sink(port: int, slow_reply: float | None = None) -> Iterator[Sink]:
+    """Run a discarding primary on a loopback port: smtp-sink, or ours that takes so many milliseconds for each reply."""
     # as root it wants to be told who it shall be
     who = ["-u", "nobody"] if os.geteuid() == 0 else []
     command = ["smtp-sink", "-c", *who, f"127.0.0.1:{port}", "1000"]
-    if slow_reply:
-        command = [sys.executable, "-m", "tests.bench.slow_sink", str(port), str(slow_reply)]
+    if slow_reply is not None:
+        command = [sys.executable, "-m", "tests.bench.discard", str(port), str(slow_reply)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     while not _listens(port):
         time.sleep(0.01)
