@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),
     "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
     "backupmx.demo": (
-        PURE | {"backupmx.control.client", "backupmx.control.protocol", "backupmx.demo"},
+        PURE | {"backupmx.control.client", "backupmx.control.requests", "backupmx.control.answers", "backupmx.demo"},
         {"aiosmtpd", "rich", "msgspec"},
     ),
     "webui": (

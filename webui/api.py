@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from backupmx.control.listing import as_life, as_object
-from backupmx.control.protocol import ListQueue, TrackMessages
+from backupmx.control.requests import ListQueue, TrackMessages
 from backupmx.core import ids
 from backupmx.core.queue import Filter
 from backupmx.core.status import document

@@ -27,7 +27,7 @@ from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from backupmx.control.accounts import MEMORY_KIB, Role, Scope
-from backupmx.control.protocol import Account
+from backupmx.control.answers import Account
 from backupmx.errors import ControlUnavailable
 from webui.control import Questions
 

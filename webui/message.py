@@ -11,7 +11,8 @@ from flask import Blueprint, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from backupmx.control.protocol import MOVES, ReadMessage, Refused, Row, TrackMessages, Verb
+from backupmx.control.answers import Refused, Row
+from backupmx.control.requests import MOVES, ReadMessage, TrackMessages, Verb
 from backupmx.core import ids, track
 from backupmx.core.track import Life, Wanted
 from backupmx.errors import ControlUnavailable

@@ -12,7 +12,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from msgspec.structs import replace
 
-from backupmx.control.protocol import ListQueue
+from backupmx.control.requests import ListQueue
 from backupmx.core.books import date_of, day
 from backupmx.core.history import History, Span
 from backupmx.core.status import DomainStatus, PrimaryState

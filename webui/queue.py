@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
-from backupmx.control.protocol import MOVES, Act, ActMatching, CountMatching, ListQueue, Refused, Row, Verb
+from backupmx.control.answers import Refused, Row
+from backupmx.control.requests import MOVES, Act, ActMatching, CountMatching, ListQueue, Verb
 from backupmx.core import ids, notation
 from backupmx.core import words as common
 from backupmx.core.message import NOTICES, State

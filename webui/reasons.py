@@ -7,8 +7,8 @@ Does not know: HTML, the clock (it is given `now`).
 from collections.abc import Mapping
 from datetime import datetime
 
+from backupmx.control.answers import Row
 from backupmx.control.listing import last_learned, next_attempt
-from backupmx.control.protocol import Row
 from backupmx.core.message import Message, State
 from backupmx.core.status import DomainStatus, PrimaryState
 from webui import words

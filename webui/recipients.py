@@ -12,8 +12,9 @@ from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 
 from backupmx.control import handing
+from backupmx.control.answers import Refused
 from backupmx.control.listing import as_recipient
-from backupmx.control.protocol import ListRecipients, Refused
+from backupmx.control.requests import ListRecipients
 from backupmx.core import notation, words
 from backupmx.core.roster import parse
 from webui.api import CUT, LIMIT, MOST

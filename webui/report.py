@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from backupmx.control.protocol import Refused, ReportAnswer
+from backupmx.control.answers import Refused, ReportAnswer
 from backupmx.core.history import month_named, next_month
 from webui.control import Questions
 from webui.frame import still

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backupmx.control import listing
-from backupmx.control.protocol import Row
+from backupmx.control.answers import Row
 from backupmx.core import subject
 from backupmx.core.message import Message, Progress
 from backupmx.core.status import Status

@@ -7,7 +7,7 @@ Does not know: how it looks, who may read, where lives are kept.
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from backupmx.control.protocol import TrackMessages
+from backupmx.control.requests import TrackMessages
 from webui import lifeline, selection
 from webui.control import Questions
 from webui.frame import still, tidied

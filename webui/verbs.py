@@ -6,7 +6,7 @@ Does not know: who may do it, how it is done, HTML.
 
 from dataclasses import dataclass
 
-from backupmx.control.protocol import Verb
+from backupmx.control.requests import Verb
 from backupmx.core import words
 
 

@@ -11,20 +11,9 @@ from backupmx.cli.options import asker, config_option, server
 from backupmx.cli.queue import show_list
 from backupmx.cli.selection import Meant, meaning
 from backupmx.cli.terminal import say
+from backupmx.control.answers import Counted, Done, Refused, Row
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import (
-    MOVES,
-    Act,
-    ActMatching,
-    Counted,
-    CountMatching,
-    Done,
-    ListQueue,
-    Refused,
-    Row,
-    ShowMessage,
-    Verb,
-)
+from backupmx.control.requests import MOVES, Act, ActMatching, CountMatching, ListQueue, ShowMessage, Verb
 from backupmx.core import notation, words
 from backupmx.core.message import Message
 from backupmx.core.queue import Filter

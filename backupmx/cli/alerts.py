@@ -8,7 +8,8 @@ import rich_click as click
 from backupmx.cli.options import asker, config_option, json_option, server
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
-from backupmx.control.protocol import AlertsAnswer, AnyAnswer, Done, GetAlerts, MuteAlerts, TestAlerts, TestedAnswer
+from backupmx.control.answers import AlertsAnswer, AnyAnswer, Done, TestedAnswer
+from backupmx.control.requests import GetAlerts, MuteAlerts, TestAlerts
 from backupmx.core import notation, words
 
 COLUMNS = (Column("WHAT"), Column("WHOSE"), Column("FOR"), Column("TOLD"), Column("SAID", whole=False))

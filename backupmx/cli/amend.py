@@ -11,8 +11,9 @@ from backupmx.cli.options import asker, config_option, config_path
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import say, show
 from backupmx.cli.wishes import Wishes, value, wishes
+from backupmx.control.answers import AnyAnswer, Done, Refused, StatusAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import AnyAnswer, AnyRequest, Done, GetStatus, Refused, Reload, StatusAnswer
+from backupmx.control.requests import AnyRequest, GetStatus, Reload
 from backupmx.core import notation, words
 from backupmx.core.status import Status
 from backupmx.errors import BackupMXError, ControlAbsent, ControlUnavailable

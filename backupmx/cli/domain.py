@@ -9,7 +9,8 @@ from backupmx.cli.lazy import LazyGroup
 from backupmx.cli.options import asker, config_option, json_option, server, settings
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
-from backupmx.control.protocol import Done, Resume
+from backupmx.control.answers import Done
+from backupmx.control.requests import Resume
 from backupmx.core import notation
 
 COLUMNS = (Column("DOMAIN"), Column("PRIMARY"), Column("WINDOW"), Column("WHILE IT IS UP"), Column("RECIPIENTS"))

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from backupmx.cli.options import settings
 from backupmx.cli.terminal import plain
+from backupmx.control.answers import FindingsAnswer, SpoolStatsAnswer, StatusAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import FindingsAnswer, GetFindings, GetSpoolStats, GetStatus, SpoolStatsAnswer, StatusAnswer
+from backupmx.control.requests import GetFindings, GetSpoolStats, GetStatus
 from backupmx.core import schedule, words
 from backupmx.core.finding import Level
 from backupmx.core.queue import SpoolStats

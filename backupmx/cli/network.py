@@ -10,8 +10,9 @@ from backupmx.checks.port25 import Came
 from backupmx.checks.round import Told
 from backupmx.cli.terminal import Column, plain, say, show, show_json, show_table
 from backupmx.config import Settings
+from backupmx.control.answers import LifeRow, RecipientRow, Refused, StatusAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import GetStatus, LifeRow, ListRecipients, RecipientRow, Refused, StatusAnswer, TrackMessages
+from backupmx.control.requests import GetStatus, ListRecipients, TrackMessages
 from backupmx.core.belief import EVERYBODY, Word
 from backupmx.core.finding import Finding, Level
 from backupmx.core.roster import EVERYONE

@@ -11,8 +11,9 @@ from backupmx.cli.lazy import LazyGroup
 from backupmx.cli.options import config_option, json_option, server
 from backupmx.cli.selection import filters
 from backupmx.cli.terminal import say, show, show_json, show_table
+from backupmx.control.answers import Refused, Row
 from backupmx.control.listing import as_object
-from backupmx.control.protocol import ListQueue, Refused, Row, ShowMessage
+from backupmx.control.requests import ListQueue, ShowMessage
 from backupmx.core.queue import Filter
 
 

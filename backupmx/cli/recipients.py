@@ -15,18 +15,9 @@ from backupmx.cli.options import asker, config_option, json_option, server, sett
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.control import listing
+from backupmx.control.answers import Done, ListsAnswer, RecipientRow, Refused, Verified
 from backupmx.control.handing import spelt, text_of
-from backupmx.control.protocol import (
-    ApproveList,
-    Done,
-    ForgetRecipients,
-    ListRecipients,
-    ListsAnswer,
-    RecipientRow,
-    Refused,
-    Verified,
-    VerifyRecipient,
-)
+from backupmx.control.requests import ApproveList, ForgetRecipients, ListRecipients, VerifyRecipient
 from backupmx.core import notation, words
 from backupmx.core.belief import EVERYBODY, Word
 from backupmx.core.path import mailbox

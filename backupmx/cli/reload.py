@@ -12,7 +12,8 @@ from backupmx.cli.terminal import say
 @config_option
 def reload() -> None:
     """Apply the changed configuration; when something is wrong with it, the old one stays in force (exit 1)."""
-    from backupmx.control.protocol import Refused, Reload  # noqa: PLC0415
+    from backupmx.control.answers import Refused  # noqa: PLC0415
+    from backupmx.control.requests import Reload  # noqa: PLC0415
 
     answer = server().ask(Reload())
     if isinstance(answer, Refused):

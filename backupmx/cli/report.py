@@ -8,8 +8,9 @@ import rich_click as click
 
 from backupmx.cli.options import config_option, json_option, server
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
+from backupmx.control.answers import Refused, ReportAnswer
 from backupmx.control.listing import as_month
-from backupmx.control.protocol import GetReport, Refused, ReportAnswer
+from backupmx.control.requests import GetReport
 from backupmx.core import words
 from backupmx.core.history import Month
 from backupmx.errors import ControlUnavailable

@@ -15,8 +15,9 @@ from backupmx.cli.recipients import read_list
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import say
 from backupmx.control import handing
+from backupmx.control.answers import Refused
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import ListRecipients, Refused
+from backupmx.control.requests import ListRecipients
 from backupmx.core import notation, words
 from backupmx.core.roster import Roster
 

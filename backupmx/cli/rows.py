@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from backupmx.cli.terminal import Column
+from backupmx.control.answers import Row
 from backupmx.control.listing import attempts, last_learned, next_attempt
-from backupmx.control.protocol import Row
 from backupmx.core import words
 from backupmx.core.subject import shown
 

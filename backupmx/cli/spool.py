@@ -19,7 +19,8 @@ def spool() -> None:
 @config_option
 def stats(as_json: bool) -> None:
     """Tell how full the store is."""
-    from backupmx.control.protocol import GetSpoolStats, Refused, SpoolStatsAnswer  # noqa: PLC0415
+    from backupmx.control.answers import Refused, SpoolStatsAnswer  # noqa: PLC0415
+    from backupmx.control.requests import GetSpoolStats  # noqa: PLC0415
     from backupmx.core import words  # noqa: PLC0415
 
     answer = server().ask(GetSpoolStats())

@@ -46,7 +46,8 @@ def status(as_json: bool, watch: bool) -> None:
 
 
 def _ask(client: "ControlClient") -> "Status":
-    from backupmx.control.protocol import GetStatus, StatusAnswer  # noqa: PLC0415
+    from backupmx.control.answers import StatusAnswer  # noqa: PLC0415
+    from backupmx.control.requests import GetStatus  # noqa: PLC0415
 
     answer = client.ask(GetStatus())
     if not isinstance(answer, StatusAnswer):

@@ -11,7 +11,7 @@ from backupmx.cli.options import config_option, json_option, server
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.control.listing import as_life, outcome
-from backupmx.control.protocol import TrackMessages
+from backupmx.control.requests import TrackMessages
 from backupmx.core import ids, notation, words
 from backupmx.core.events import AnyEvent, Bounced, Damaged, Expired, Held, Released, Removed, Result, Told, Tried
 from backupmx.core.track import Life, Standing, Wanted

@@ -14,20 +14,15 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from backupmx.control.protocol import (
+from backupmx.control.answers import AnyAnswer, Counted, Done, Piece, Refused, Row
+from backupmx.control.requests import (
     MOVES,
     Act,
     ActMatching,
-    AnyAnswer,
-    Counted,
     CountMatching,
-    Done,
     ListQueue,
     MessageRequest,
-    Piece,
     ReadMessage,
-    Refused,
-    Row,
     ShowMessage,
     Verb,
 )

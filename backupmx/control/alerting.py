@@ -6,17 +6,8 @@ Does not know: when and how they are told, sockets, and who asks.
 
 from datetime import timedelta
 
-from backupmx.control.protocol import (
-    Alerting,
-    AlertsAnswer,
-    AnyAnswer,
-    Done,
-    GetAlerts,
-    MuteAlerts,
-    Refused,
-    TestAlerts,
-    TestedAnswer,
-)
+from backupmx.control.answers import AlertsAnswer, AnyAnswer, Done, Refused, TestedAnswer
+from backupmx.control.requests import Alerting, GetAlerts, MuteAlerts, TestAlerts
 from backupmx.ports import Alerts, Clock
 
 LONGEST = timedelta(days=30)

@@ -14,26 +14,19 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from backupmx.control.protocol import (
+from backupmx.control.answers import AnyAnswer, AnyRow, Done, LifeRow, Piece, RecipientRow, Refused, Row
+from backupmx.control.requests import (
     Act,
     ActMatching,
-    AnyAnswer,
     AnyListing,
     AnyRequest,
-    AnyRow,
     ApproveList,
     BeginList,
     CloseList,
-    Done,
     Enlist,
-    LifeRow,
     ListQueue,
     ListRecipients,
-    Piece,
     ReadMessage,
-    RecipientRow,
-    Refused,
-    Row,
     TestAlerts,
     TrackMessages,
     VerifyRecipient,

@@ -8,17 +8,8 @@ import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from backupmx.control.protocol import (
-    AnyAnswer,
-    AnyRequest,
-    BeginList,
-    CloseList,
-    Done,
-    Enlist,
-    ListNumber,
-    ListsAnswer,
-    Refused,
-)
+from backupmx.control.answers import AnyAnswer, Done, ListNumber, ListsAnswer, Refused
+from backupmx.control.requests import AnyRequest, BeginList, CloseList, Enlist
 from backupmx.core.roll import Adopted, Lists
 from backupmx.core.roster import Roster, spellings
 

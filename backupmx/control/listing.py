@@ -7,7 +7,7 @@ Does not know: who prints it, and where.
 from datetime import datetime
 from typing import Any
 
-from backupmx.control.protocol import RecipientRow, Row
+from backupmx.control.answers import RecipientRow, Row
 from backupmx.core.books import Line
 from backupmx.core.events import AnyEvent, Damaged, Expired, Result, Told, Tried
 from backupmx.core.history import Month

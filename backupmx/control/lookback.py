@@ -8,17 +8,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from backupmx.control.protocol import (
-    AnyAnswer,
-    BooksAnswer,
-    GetBooks,
-    GetHistory,
-    GetReport,
-    HistoryAnswer,
-    LookBack,
-    Refused,
-    ReportAnswer,
-)
+from backupmx.control.answers import AnyAnswer, BooksAnswer, HistoryAnswer, Refused, ReportAnswer
+from backupmx.control.requests import GetBooks, GetHistory, GetReport, LookBack
 from backupmx.core import books, history
 from backupmx.core.books import Line
 from backupmx.core.history import Month

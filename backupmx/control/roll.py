@@ -7,22 +7,16 @@ Does not know: sockets, who asks, and how the primary is asked.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
+from backupmx.control.answers import AnyAnswer, Done, ListNumber, ListsAnswer, RecipientRow, Refused, Verified
 from backupmx.control.handing import spelt
-from backupmx.control.protocol import (
-    AnyAnswer,
+from backupmx.control.requests import (
     ApproveList,
     BeginList,
     CloseList,
-    Done,
     Enlist,
     ForgetRecipients,
-    ListNumber,
     ListRecipients,
-    ListsAnswer,
-    RecipientRow,
-    Refused,
     RollRequest,
-    Verified,
     VerifyRecipient,
 )
 from backupmx.core import judge

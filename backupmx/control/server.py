@@ -19,34 +19,26 @@ from backupmx.control import place
 from backupmx.control.accounts import Accounts
 from backupmx.control.admin import Admin, WriteBack
 from backupmx.control.alerting import AlertsDesk
+from backupmx.control.answers import Account, AnyAnswer, Done, FindingsAnswer, Key, Refused, SpoolStatsAnswer, StatusAnswer, Text
 from backupmx.control.lookback import LookBackDesk
-from backupmx.control.protocol import (
-    Account,
+from backupmx.control.requests import (
     Alerting,
-    AnyAnswer,
     AnyListing,
     AnyRequest,
     CheckToken,
-    Done,
-    FindingsAnswer,
     GetAccount,
     GetFindings,
     GetMetrics,
     GetSpoolStats,
     GetStatus,
-    Key,
     ListQueue,
     ListRecipients,
     LookBack,
     MessageRequest,
     ReadMessage,
-    Refused,
     Reload,
     Resume,
     RollRequest,
-    SpoolStatsAnswer,
-    StatusAnswer,
-    Text,
     TrackMessages,
 )
 from backupmx.control.roll import RollDesk, Verify

@@ -9,7 +9,8 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from backupmx.control.protocol import AnyAnswer, Done, LifeRow, Refused, TrackMessages
+from backupmx.control.answers import AnyAnswer, Done, LifeRow, Refused
+from backupmx.control.requests import TrackMessages
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
 from backupmx.ports import Track

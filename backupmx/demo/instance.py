@@ -20,8 +20,9 @@ from pathlib import Path
 
 import msgspec
 
+from backupmx.control.answers import StatusAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import GetStatus, StatusAnswer
+from backupmx.control.requests import GetStatus
 from backupmx.core.status import Status
 from backupmx.demo.ledger import Letter
 from backupmx.errors import ControlUnavailable

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from backupmx.control.admin import Admin
-from backupmx.control.protocol import AnyAnswer, Counted, CountMatching, Done, ListQueue, Row, Verb
+from backupmx.control.answers import AnyAnswer, Counted, Done, Row
+from backupmx.control.requests import CountMatching, ListQueue, Verb
 from backupmx.core import ids
 from backupmx.core.message import Client, Envelope, Message, Recipient, Schedule, State
 from backupmx.core.queue import Filter

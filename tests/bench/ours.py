@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from backupmx.control.answers import StatusAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import GetStatus, StatusAnswer
+from backupmx.control.requests import GetStatus
 from backupmx.core.status import Status
 from tests.bench.peers import free_port
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from backupmx.control.answers import FindingsAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import FindingsAnswer, GetFindings
+from backupmx.control.requests import GetFindings
 from backupmx.core.finding import Finding, Level
 from tests.checks.zone import DOMAIN, check_words, levels, zone
 from tests.serve.instance import eventually, running

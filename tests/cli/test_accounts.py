@@ -7,7 +7,8 @@ import pytest
 from control.house import House
 
 from backupmx.control.accounts import Scope
-from backupmx.control.protocol import CheckToken, Key, Refused
+from backupmx.control.answers import Key, Refused
+from backupmx.control.requests import CheckToken
 from cli.conftest import Run
 
 

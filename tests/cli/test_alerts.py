@@ -11,7 +11,8 @@ from control.house import NOW, House
 
 from backupmx.cli.alerts import _until
 from backupmx.cli.main import root
-from backupmx.control import protocol
+from backupmx.control.answers import AlertsAnswer
+from backupmx.control.requests import GetAlerts
 from backupmx.core.status import Primary, PrimaryState
 from cli.conftest import Run
 
@@ -68,8 +69,8 @@ def test_a_maintenance_window_is_opened_told_and_ended(house: House, run: Run) -
     done = run("alerts", "mute", "2h")
     assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("nobody is told of anything until ")
-    answer = house.client.ask(protocol.GetAlerts())
-    assert isinstance(answer, protocol.AlertsAnswer)
+    answer = house.client.ask(GetAlerts())
+    assert isinstance(answer, AlertsAnswer)
     assert answer.muted is not None
     assert timedelta(hours=1, minutes=59) < answer.muted - house.now <= timedelta(hours=2, minutes=1)
     assert "backupmx alerts unmute" in run("alerts", "list").stderr

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from control.house import LONG_AGO, NOW, House, an_id
 
-from backupmx.control.protocol import ListQueue
+from backupmx.control.requests import ListQueue
 from backupmx.core.message import Proof, State
 from cli.conftest import Run
 

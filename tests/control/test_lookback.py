@@ -2,18 +2,9 @@
 
 from datetime import timedelta
 
+from backupmx.control.answers import BooksAnswer, HistoryAnswer, Refused, ReportAnswer, StatusAnswer
 from backupmx.control.balance import Balance
-from backupmx.control.protocol import (
-    BooksAnswer,
-    GetBooks,
-    GetHistory,
-    GetReport,
-    GetStatus,
-    HistoryAnswer,
-    Refused,
-    ReportAnswer,
-    StatusAnswer,
-)
+from backupmx.control.requests import GetBooks, GetHistory, GetReport, GetStatus
 from backupmx.core import books, history, words
 from backupmx.core.books import Line
 from backupmx.core.history import KEPT, Outage, Span, Sums

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from backupmx.control import admin
-from backupmx.control.protocol import ActMatching, Counted, CountMatching, Done, ListQueue, Refused, Row, Verb
+from backupmx.control.answers import Counted, Done, Refused, Row
+from backupmx.control.requests import ActMatching, CountMatching, ListQueue, Verb
 from backupmx.core.message import NOTICES, Proof, State
 from backupmx.core.queue import Filter
 from backupmx.spool import view

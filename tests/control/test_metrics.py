@@ -8,7 +8,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from backupmx.control.protocol import GetMetrics, Text
+from backupmx.control.answers import Text
+from backupmx.control.requests import GetMetrics
 from backupmx.core.status import Primary, PrimaryState
 from control.house import NOW, House
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backupmx.control.protocol import GetStatus, StatusAnswer
+from backupmx.control.answers import StatusAnswer
+from backupmx.control.requests import GetStatus
 from backupmx.errors import ControlTaken
 from control.house import House
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backupmx.control.protocol import ReadMessage
+from backupmx.control.requests import ReadMessage
 from backupmx.errors import ControlUnavailable
 from backupmx.spool.transaction import CHUNK
 from control.house import House, an_id

@@ -6,22 +6,17 @@ from typing import Any
 import pytest
 
 from backupmx.control import roll as desk
+from backupmx.control.answers import Done, ListNumber, ListsAnswer, RecipientRow, Refused, Verified
 from backupmx.control.client import ControlClient
 from backupmx.control.handing import hand_in
-from backupmx.control.protocol import (
+from backupmx.control.requests import (
     AnyRequest,
     ApproveList,
     BeginList,
     CloseList,
-    Done,
     Enlist,
     ForgetRecipients,
-    ListNumber,
     ListRecipients,
-    ListsAnswer,
-    RecipientRow,
-    Refused,
-    Verified,
     VerifyRecipient,
 )
 from backupmx.core.belief import Learned, Word

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from backupmx.control.protocol import Act, LifeRow, Refused, TrackMessages, Verb
+from backupmx.control.answers import LifeRow, Refused
+from backupmx.control.requests import Act, TrackMessages, Verb
 from backupmx.core.events import Removed, Tried
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Reply

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from backupmx.control.answers import Text
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import GetMetrics, Text
+from backupmx.control.requests import GetMetrics
 from backupmx.core.alerts import Kind
 from tests.serve.instance import Client, eventually, running
 

@@ -4,8 +4,9 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backupmx.control.answers import ReportAnswer
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import GetReport, ListQueue, ReportAnswer
+from backupmx.control.requests import GetReport, ListQueue
 from backupmx.core.history import Month
 from backupmx.core.queue import Filter
 from tests.serve.instance import Client, Instance, eventually, running

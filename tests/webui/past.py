@@ -4,9 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from samples import CLIENT, NO_ROUTE, NOBODY, NOW, ago, id_of
 
-from backupmx.control.protocol import (
-    Row,
-)
+from backupmx.control.answers import Row
 from backupmx.core import books
 from backupmx.core.books import Line
 from backupmx.core.events import Held, Result, Told, Tried

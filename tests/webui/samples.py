@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from backupmx.control.protocol import (
-    Row,
-)
+from backupmx.control.answers import Row
 from backupmx.core import ids
 from backupmx.core.belief import Acquaintance
 from backupmx.core.message import Client, Envelope, Fate, Hold, Message, Progress, Proof, Recipient, Schedule

@@ -9,7 +9,7 @@ from samples import NO_ROUTE, OUTAGE, QUIET, ago, domain, status, to_come
 from visitor import Elements, words_of
 from werkzeug.test import TestResponse
 
-from backupmx.control.protocol import GetBooks, GetFindings, GetHistory, GetSpoolStats, ListQueue
+from backupmx.control.requests import GetBooks, GetFindings, GetHistory, GetSpoolStats, ListQueue
 from backupmx.core.belief import Acquaintance
 from backupmx.core.history import Outage, Span
 from backupmx.core.status import PrimaryState

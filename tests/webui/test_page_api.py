@@ -9,7 +9,7 @@ from canned import TOKEN, Canned
 from flask.testing import FlaskClient
 from samples import OUTAGE, row
 
-from backupmx.control.protocol import ListQueue
+from backupmx.control.requests import ListQueue
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
 from backupmx.core.status import document

@@ -11,7 +11,7 @@ from samples import ago, row
 from screenshot import DESKTOP, PHONE
 
 from backupmx.control.accounts import Accounts, Role
-from backupmx.control.protocol import Act, Verb
+from backupmx.control.requests import Act, Verb
 
 pytestmark = pytest.mark.peer
 

@@ -7,7 +7,7 @@ from past import gone
 from samples import CONTENT, NO_ROUTE, ago, id_of, row
 from visitor import Elements, fields_of, token_in, words_of
 
-from backupmx.control.protocol import Act, ReadMessage, Verb
+from backupmx.control.requests import Act, ReadMessage, Verb
 from backupmx.core.events import Bounced, Damaged, Expired, Held, Released, Removed, Result, Told, Tried
 from backupmx.core.message import Kind
 from backupmx.core.track import Standing

@@ -9,7 +9,7 @@ from samples import NOW, ago, row
 from visitor import Elements, fields_of, token_in, words_of
 from werkzeug.test import TestResponse
 
-from backupmx.control.protocol import Act, ActMatching, CountMatching, ListQueue, ReadMessage, ShowMessage, Verb
+from backupmx.control.requests import Act, ActMatching, CountMatching, ListQueue, ReadMessage, ShowMessage, Verb
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from backupmx.control.accounts import Accounts, Role, Scope
 from backupmx.control.client import ControlClient
-from backupmx.control.protocol import ListRecipients
+from backupmx.control.requests import ListRecipients
 from webui.recipients import LIST_LIMIT
 
 DOOR = "/api/v1/domains/example.com/recipients"

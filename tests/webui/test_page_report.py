@@ -4,7 +4,7 @@ from canned import Canned
 from flask.testing import FlaskClient
 from visitor import Elements, words_of
 
-from backupmx.control.protocol import GetReport
+from backupmx.control.requests import GetReport
 
 
 def test_a_month_is_one_sentence_and_two_tables(reader: FlaskClient, canned: Canned) -> None:

@@ -8,7 +8,7 @@ from past import gone
 from samples import id_of
 from visitor import Elements, fields_of, words_of
 
-from backupmx.control.protocol import TrackMessages
+from backupmx.control.requests import TrackMessages
 from backupmx.core.events import Result, Tried
 from backupmx.core.track import Standing, Wanted
 

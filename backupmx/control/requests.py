@@ -1,11 +1,10 @@
-"""The words of the control socket: one JSON object a line each way.
+"""What may be asked at the control socket: one JSON object a line.
 
-Knows: every request and its answer, as closed unions.
-Does not know: sockets.
+Knows: every request, as closed unions.
+Does not know: sockets, what is done for it.
 
 A request is answered by one line, but `ListQueue`, `ListRecipients`, `TrackMessages` and `ReadMessage`: by a row for each, or by
-pieces, and then `Done`.
-Anything that cannot be done is answered by `Refused`.
+pieces, and then `Done`. Anything that cannot be done is answered by `Refused`. The answers are in `backupmx.control.answers`.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,17 +13,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from backupmx.control.accounts import Scope
-from backupmx.core.alerts import Answered, Standing
-from backupmx.core.belief import Word
-from backupmx.core.books import Line
-from backupmx.core.finding import Finding
-from backupmx.core.history import History, Month, Span
-from backupmx.core.message import Message, State
-from backupmx.core.queue import Filter, SpoolStats
-from backupmx.core.roll import Lists
-from backupmx.core.status import Status
-from backupmx.core.track import Life, Wanted
+from backupmx.core.history import Span
+from backupmx.core.message import State
+from backupmx.core.queue import Filter
+from backupmx.core.track import Wanted
 
 
 class Verb(StrEnum):
@@ -248,163 +240,6 @@ class Resume(Request, frozen=True, tag="resume"):
     by: str
 
 
-class Answer(Struct, frozen=True, tag_field="answer"):
-    """What the server may say."""
-
-
-class StatusAnswer(Answer, frozen=True, tag="status"):
-    """The status document."""
-
-    status: Status
-
-
-class Row(Answer, frozen=True, tag="row"):
-    """One message, and when its holding window ends."""
-
-    message: Message
-    expires: datetime | None
-
-
-class Done(Answer, frozen=True, tag="done"):
-    """It was done; `ids` are those that changed. For a listing: `after` is where the next page begins."""
-
-    ids: tuple[str, ...] = ()
-    after: str | None = None
-
-
-class Counted(Answer, frozen=True, tag="counted"):
-    """So many messages. `all`: that is all of them; else the time to look was over, and there may be more."""
-
-    messages: int
-    all: bool
-    upto: datetime | None = None
-    """When they were counted: for `ActMatching`, so that it leaves alone what came later."""
-
-
-class Piece(Answer, frozen=True, tag="piece"):
-    """A part of a message's content; untrusted."""
-
-    octets: bytes
-
-
-class HistoryAnswer(Answer, frozen=True, tag="history"):
-    """What a span was like."""
-
-    history: History
-
-
-class BooksAnswer(Answer, frozen=True, tag="books"):
-    """By domain, then by day since 1970."""
-
-    lines: Mapping[str, Mapping[int, Line]]
-
-
-class ReportAnswer(Answer, frozen=True, tag="report"):
-    """All domains together first, then each."""
-
-    months: tuple[Month, ...]
-    since: datetime | None = None
-    """Of outages and waits nothing is known from before that, if that is later than the month's beginning."""
-
-
-class FindingsAnswer(Answer, frozen=True, tag="findings"):
-    """What was found, and when; None before the first look."""
-
-    findings: tuple[Finding, ...]
-    at: datetime | None
-
-
-class AlertsAnswer(Answer, frozen=True, tag="alerts"):
-    """What is wrong now."""
-
-    standing: tuple[Standing, ...]
-    places: tuple[str, ...]
-    """Where messages go, without what is secret; none: nobody is told."""
-    muted: datetime | None
-    """Until when nothing is told, while there is a maintenance window."""
-
-
-class TestedAnswer(Answer, frozen=True, tag="tested"):
-    """What came of a message to each place."""
-
-    answered: tuple[Answered, ...]
-
-
-class SpoolStatsAnswer(Answer, frozen=True, tag="spool-stats"):
-    """How full the spool is."""
-
-    stats: SpoolStats
-
-
-class Text(Answer, frozen=True, tag="text"):
-    """Plain text."""
-
-    text: str
-
-
-class Account(Answer, frozen=True, tag="account"):
-    """A user of the page and the argon2 hash of the password."""
-
-    name: str
-    role: str
-    password_hash: str
-
-
-class Key(Answer, frozen=True, tag="key"):
-    """A token of the HTTP API, by its name, and what it opens."""
-
-    name: str
-    scope: Scope
-
-
-class RecipientRow(Answer, frozen=True, tag="recipient"):
-    """All that is known of one address."""
-
-    domain: str
-    local: str
-    """`*` is everybody of the domain, by a list; the empty one is everybody, by the primary's own word."""
-    word: Word | None
-    since_s: int | None
-    """How long ago the primary said so, on its own clock, which stands still while it is down."""
-    said: str
-    """Its words for a no; untrusted."""
-    listed: bool
-
-
-class LifeRow(Answer, frozen=True, tag="life"):
-    """What became of one message."""
-
-    life: Life
-
-
-class Verified(Answer, frozen=True, tag="verified"):
-    """What the primary says now; no word when it says neither yes nor no."""
-
-    word: Word | None
-    said: str
-    """Untrusted."""
-
-
-class ListNumber(Answer, frozen=True, tag="list-number"):
-    """Under this number the parts of the list are to come."""
-
-    number: int
-
-
-class ListsAnswer(Answer, frozen=True, tag="lists"):
-    """A domain's lists: today's, and one that waits for approval."""
-
-    lists: Lists
-
-
-class Refused(Answer, frozen=True, tag="refused", omit_defaults=True):
-    """It was not done, and why, in words for a person."""
-
-    problems: tuple[str, ...]
-    missing: bool = False
-    """Whether that is because the domain that was named is none of ours."""
-
-
 MessageRequest = ShowMessage | Act | CountMatching | ActMatching
 Alerting = GetAlerts | TestAlerts | MuteAlerts
 LookBack = GetHistory | GetBooks | GetReport
@@ -424,25 +259,4 @@ AnyRequest = (
     | CheckToken
     | AnyListing
     | RollRequest
-)
-AnyRow = Row | RecipientRow | LifeRow | Piece
-AnyAnswer = (
-    StatusAnswer
-    | Done
-    | Counted
-    | HistoryAnswer
-    | BooksAnswer
-    | ReportAnswer
-    | FindingsAnswer
-    | AlertsAnswer
-    | TestedAnswer
-    | SpoolStatsAnswer
-    | Text
-    | Account
-    | Key
-    | Verified
-    | ListNumber
-    | ListsAnswer
-    | Refused
-    | AnyRow
 )
