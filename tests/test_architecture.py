@@ -54,6 +54,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"backupmx.core", "backupmx.errors", "backupmx.control", "webui"},
         {
             "flask",
+            "flask_babel",
+            "babel",
+            "pyotp",
+            "segno",
             "flask_login",
             "flask_wtf",
             "flask_limiter",
