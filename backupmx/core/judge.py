@@ -15,6 +15,7 @@ TEXT_LIMIT = 500
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)", re.ASCII)
 _NOBODY = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.2.1"})
 """Addressing, and a mailbox that is disabled (RFC 3463 sections 3.2 and 3.3)."""
+_FULL = ("4.5.3", "5.5.3")
 _MAILBOX_OR_SIZE = ("5.2.", "5.3.4")
 
 LOOP = Reply(554, "5.4.6 too many Received fields: the message goes round in a loop")
@@ -52,6 +53,11 @@ def judge(place: Place, reply: Reply) -> type[Delivered] | type[Deferred] | type
     if place is Place.RCPT and reply.code == 552 and not reply.text.startswith(_MAILBOX_OR_SIZE):
         return Deferred  # "too many recipients", as RFC 821 had it (RFC 5321 section 4.5.3.1.10)
     return Failed
+
+
+def too_many(reply: Reply) -> bool:
+    """Whether a reply to RCPT says that the transaction is full: it is for another one (RFC 5321 section 4.5.3.1.10)."""
+    return reply.code in (452, 552) and reply.text.startswith(_FULL)
 
 
 def teaches(reply: Reply) -> Word | None:

@@ -88,18 +88,20 @@ class Carrier:
 
     async def _ask(self, connection: Connection, lease: Lease, content: Iterator[bytes], outcomes: dict[str, Outcome]) -> Carried:
         reused = connection.carried > 0
-        for start in range(0, len(lease.recipients), RECIPIENTS):
-            some = lease.recipients[start : start + RECIPIENTS]
+        first, left = True, list(lease.recipients)
+        while left:
+            some, left = left[:RECIPIENTS], left[RECIPIENTS:]
             # beyond the lease's end somebody else may begin with the message
             parcel = Parcel(lease.message, some, self._ledger.time_left(lease))
-            report = await connection.carry(parcel, self._ledger.content(lease) if start else content)
-            if report.stale and reused and not start:
+            report = await connection.carry(parcel, content if first else self._ledger.content(lease))
+            if report.stale and reused and first:
                 return Carried(broken=report.broken, again=True)
             if report.no_chunks:
-                return Carried(again=not start)
+                return Carried(again=first)
             outcomes |= report.outcomes
             if report.broken:
                 return Carried(broken=report.broken)
+            first, left = False, [*_left_over(report.outcomes), *left]
         delivered = any(isinstance(outcome, Delivered) for outcome in outcomes.values())
         put_off = [outcome.reply for outcome in outcomes.values() if isinstance(outcome, Deferred)]
         return Carried(delivered, put_off[0] if len(put_off) == len(outcomes) and put_off else None)
@@ -127,3 +129,10 @@ class Carrier:
     def _deferred(self, lease: Lease, reply: Reply) -> dict[str, Outcome]:
         peer = self.connection.peer if self.connection else None
         return {address: Deferred(reply, peer.host if peer else "", peer.tls if peer else None) for address in lease.recipients}
+
+
+def _left_over(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """For whom there was no room in a transaction that delivered to others: they need not wait."""
+    if not any(isinstance(outcome, Delivered) for outcome in outcomes.values()):
+        return []
+    return [address for address, outcome in outcomes.items() if isinstance(outcome, Deferred) and judge.too_many(outcome.reply)]

@@ -86,6 +86,8 @@ class ScriptedPrimary:
         """When it is there, no content is read until it is set."""
         self.most_allowed = 1000
         """Connections at a time; those beyond are refused with 421."""
+        self.most_recipients = 1000
+        """Of a transaction; those beyond are refused with 452."""
         self._rules: list[Rule] = []
         self._tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._readers: dict[asyncio.StreamWriter, asyncio.StreamReader] = {}
@@ -196,6 +198,8 @@ class ScriptedPrimary:
             return "502 5.5.2 what" if self.lmtp or verb == "LHLO" else "250 primary.test"
         if verb == "RCPT" and not session.mail:
             return "503 5.5.1 need MAIL"
+        if verb == "RCPT" and len(session.rcpts) >= self.most_recipients:
+            return "452 4.5.3 too many recipients"
         if verb == "DATA":
             return "354 go on" if session.rcpts else "554 5.5.1 no valid recipients"
         return {

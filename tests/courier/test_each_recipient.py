@@ -36,6 +36,32 @@ async def test_one_transaction_three_fates(extensions: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["ahead", "in turn"])
+async def test_those_who_found_no_room_follow_at_once(extensions: tuple[str, ...]) -> None:
+    """RFC 5321 section 4.5.3.1.10: 452 after others were taken is for the next transaction, not for the next hour."""
+    async with ScriptedPrimary(extensions) as primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
+        primary.most_recipients = 3
+        wanted = [f"u{number}@example.com" for number in range(7)]
+        id = await put(at.spool, *wanted)
+        at.courier.wake()
+        await until(at.empty, "all delivered in one attempt")
+        assert id not in at.spool.messages
+        assert [len(got.rcpts) for got in primary.received] == [3, 3, 1]
+        assert sorted(rcpt for got in primary.received for rcpt in got.rcpts) == wanted
+        assert len({got.content for got in primary.received}) == 1
+
+
+async def test_nobody_follows_where_nobody_got_it() -> None:
+    """A primary that has room for none is not asked for ever."""
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"])) as at:
+        primary.most_recipients = 0
+        id = await put(at.spool, "a@example.com", "b@example.com")
+        at.courier.wake()
+        await until(lambda: at.said(id, "b@example.com"), "an outcome")
+        assert at.spool.get(id).fate("a@example.com") is Fate.PENDING
+        assert primary.verbs["MAIL"] == 1
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["ahead", "in turn"])
 @pytest.mark.parametrize("data", ["554 5.5.1 no valid recipients", "354 go on"], ids=["554", "354"])
 async def test_all_refused_and_the_connection_lives_on(extensions: tuple[str, ...], data: str) -> None:
     """RFC 2920: also when the primary asks for content that nobody is to get; the next message has the same connection."""
@@ -115,11 +141,12 @@ async def test_a_deferred_message_backs_off() -> None:
 async def test_too_many_recipients_in_the_words_of_rfc_821() -> None:
     """RFC 5321 section 4.5.3.1.10: 552 to RCPT that speaks of the number of recipients is a deferral."""
     async with (
-        ScriptedPrimary().on("RCPT", "552 5.5.3 too many recipients", having="b@", times=1) as primary,
+        ScriptedPrimary().on("RCPT", "552 5.5.3 too many recipients", having="b@") as primary,
         house(settings([f"127.0.0.1:{primary.port}"])) as at,
     ):
         id = await put(at.spool, "a@example.com", "b@example.com")
         at.courier.wake()
         await until(lambda: at.said(id, "b@example.com"), "an outcome")
         assert at.spool.get(id).state() is State.WAITING
+        assert primary.verbs["RCPT"] == 3, "b@ was asked once more, alone"
         assert at.spool.get(id).arrived == START
