@@ -1,6 +1,7 @@
 """Messages to put into a spool."""
 
 import itertools
+import os
 from datetime import datetime
 
 import uuid_utils
@@ -18,8 +19,10 @@ _serial = itertools.count()
 
 
 def new_id(at: datetime | None = None) -> MessageId:
-    """As the edge makes them, now or at some other time."""
-    return ids.encode(uuid_utils.uuid7().bytes if at is None else first_id(at)[:MOMENT] + next(_serial).to_bytes(10))
+    """As the edge makes them, now or at some other time; two processes never make the same."""
+    if at is None:
+        return ids.encode(uuid_utils.uuid7().bytes)
+    return ids.encode(first_id(at)[:MOMENT] + os.getpid().to_bytes(4) + next(_serial).to_bytes(6))
 
 
 def listed(spool: Spool, wanted: Filter = Filter()) -> list[Message]:  # noqa: B008 - frozen
