@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 XDIST  ?= -n auto
 
-.PHONY: run test lint lock clean
+.PHONY: run test lint man messages lock clean
 
 run: $(VENV)/ready
 	$(BIN)/backupmx demo $(ARGS)
@@ -17,6 +17,19 @@ lint: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell backupmx webui tests README.md
+
+# After a change of texts on the page: what is new comes into every catalogue, to be translated there; what is gone goes.
+# Then once more: what was translated is compiled. Another language: `mkdir -p webui/translations/de/LC_MESSAGES`, an empty
+# messages.po in it, then this.
+messages: $(VENV)/ready-dev
+	mkdir -p build
+	$(BIN)/pybabel -q extract -F babel.cfg -k _l -k forms:1,2 --no-location --sort-output -o build/messages.pot .
+	$(BIN)/pybabel -q update -N -w 120 --ignore-obsolete --ignore-pot-creation-date -i build/messages.pot -d webui/translations
+	$(BIN)/pybabel -q compile -d webui/translations
+
+# The manual pages, from the same source as --help.
+man: $(VENV)/ready-dev
+	$(BIN)/python man/write.py dist/man
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

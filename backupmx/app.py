@@ -10,22 +10,25 @@ import resource
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from backupmx import bell, config
+from backupmx import bell, config, counters
 from backupmx.bell import Bell
 from backupmx.config import Settings
 from backupmx.core.notation import Passed
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
 from backupmx.inherited import Inherited
-from backupmx.spool import layout
+from backupmx.spool import backup, exchange, layout
+from backupmx.spool.exchange import Restoration as Restoration  # noqa: PLC0414 - the command line knows it as ours
 from backupmx.spool.store import LmdbSpool
-from backupmx.spool.verify import Finding, verify
+from backupmx.spool.verify import Finding as Finding  # noqa: PLC0414 - and this
+from backupmx.spool.verify import verify
 from backupmx.supervisor import Role, Supervisor, notify
 from backupmx.watch import log
 
@@ -60,6 +63,36 @@ def verify_spool(settings: Settings) -> Iterator[Finding]:
     return verify(settings.spool)
 
 
+def messages(settings: Settings) -> int:
+    """How many messages that is, nearly."""
+    return exchange.held(settings.spool) or 0
+
+
+def backup_size(settings: Settings) -> int:
+    """Octets of a backup, nearly. Raises SpoolUnusable."""
+    return backup.size(settings.spool)
+
+
+def back_up(settings: Settings, out: BinaryIO, now: datetime, step: backup.Step) -> None:
+    """What `backupmx spool backup` writes, with or without a running server."""
+    backup.write(settings.spool, out, now, step)
+
+
+def restoring(settings: Settings) -> AbstractContextManager[Restoration]:
+    """What `backupmx spool restore` does step by step. Raises SpoolLocked while a server runs."""
+    return exchange.restoring(settings.spool)
+
+
+def compact_spool(settings: Settings, step: backup.Step) -> tuple[int, int]:
+    """What `backupmx spool compact` does; returns the size before and after. Raises SpoolLocked while a server runs."""
+    return exchange.compact(settings.spool, step)
+
+
+def is_new(settings: Settings) -> bool:
+    """Whether there has been no mail in the spool yet."""
+    return exchange.empty(settings.spool)
+
+
 def runs(settings: Settings) -> bool:
     """Whether a server works with these settings' spool now, as far as this user may know."""
     return layout.locked(settings.spool)
@@ -80,6 +113,7 @@ class House:
         self._settings = settings
         _raise_file_limit(settings.smtp.max_connections)
         self._lock = _lock(settings.spool)
+        exchange.settle(settings.spool)
         layout.prepare(settings.spool)
         self._sweep(settings)
         self._inherited = Inherited()
@@ -87,10 +121,10 @@ class House:
         self._bell = os.pipe()
         for end in self._bell:
             os.set_blocking(end, False)
-        # the metrics library looks for this when it is first imported; a directory in memory spares the card
         settings.control.socket.parent.mkdir(parents=True, exist_ok=True)
-        self._counters = tempfile.TemporaryDirectory(prefix="backupmx-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = self._counters.name
+        self._counters = counters.fresh(settings.spool)
+        # the metrics library looks for this when it is first imported
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._counters)
 
     def run(self) -> int:
         """Supervise until told to stop."""
@@ -108,7 +142,7 @@ class House:
 
     def close(self) -> None:
         """Give back what outlives the processes."""
-        self._counters.cleanup()
+        counters.gone(self._counters)
         for listener in self._sockets.values():
             listener.close()
         self._inherited.close()

@@ -20,6 +20,10 @@ class ConfigurationUnchanged(BackupMXError):
     """The configuration file stays as it is: it cannot be written, or not be written in the way that was asked for."""
 
 
+class FileUnwritable(BackupMXError):
+    """A file that was asked for cannot be written, or there is one of this name already."""
+
+
 class SpoolError(BackupMXError):
     """The spool cannot do what was asked."""
 
@@ -38,6 +42,10 @@ class SpoolLocked(SpoolUnusable):
 
 class SpoolTooNew(SpoolUnusable):
     """A newer program wrote this spool's layout."""
+
+
+class BackupUnusable(SpoolError):
+    """What was to be restored is no whole backup."""
 
 
 class MessageDamaged(SpoolError):

@@ -7,7 +7,7 @@ from itertools import islice
 import rich_click as click
 from msgspec import structs
 
-from backupmx.cli.options import asker, config_option, server
+from backupmx.cli.options import asker, begun, config_option, server
 from backupmx.cli.queue import show_list
 from backupmx.cli.selection import Meant, meaning
 from backupmx.cli.terminal import say
@@ -71,7 +71,7 @@ def delete(meant: Meant) -> None:
 
 
 @click.command("flush")
-@click.argument("domain", required=False)
+@click.argument("domain", required=False, shell_complete=begun)
 @config_option
 def flush(domain: str | None) -> None:
     """Try everything that waits now, of one domain or of all."""
@@ -80,33 +80,33 @@ def flush(domain: str | None) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="DOMAIN") from error
     client = server()
-    counted = _counted(client, Verb.RETRY, wanted)
-    say(f"{Verb.RETRY}: {words.messages(_ask_for_all(client, Verb.RETRY, wanted, counted))}")
+    found = counted(client, Verb.RETRY, wanted)
+    say(f"{Verb.RETRY}: {words.messages(_ask_for_all(client, Verb.RETRY, wanted, found))}")
 
 
 def _act(verb: Verb, meant: Meant, why: str = "") -> None:
     client = server()
     if meant.dry_run:
-        count = show_list(iter(_named(client, meant.ids)) if meant.ids else _matching(client, verb, meant.wanted))
+        count = show_list(iter(named(client, meant.ids)) if meant.ids else _matching(client, verb, meant.wanted))
         say(f"would {verb} {words.messages(count)}")
     elif meant.ids:
         _act_on_named(client, verb, meant, why)
     else:
-        counted = _counted(client, verb, meant.wanted)
-        if counted.messages or not counted.all:
-            _confirm(f"{verb} {'' if counted.all else 'more than '}{words.messages(counted.messages)}?", meant)
-        say(f"{verb}: {words.messages(_ask_for_all(client, verb, meant.wanted, counted, why))}")
+        found = counted(client, verb, meant.wanted)
+        if found.messages or not found.all:
+            _confirm(f"{verb} {'' if found.all else 'more than '}{words.messages(found.messages)}?", meant)
+        say(f"{verb}: {words.messages(_ask_for_all(client, verb, meant.wanted, found, why))}")
 
 
 def _act_on_named(client: ControlClient, verb: Verb, meant: Meant, why: str) -> None:
-    named = {row.message.id: row.message for row in _named(client, meant.ids)}
+    those = {row.message.id: row.message for row in named(client, meant.ids)}
     if verb in (Verb.BOUNCE, Verb.DELETE):
-        _confirm(f"{verb} {words.messages(len(named))}?", meant)
-    changed = _ask(client, verb, named, why)
+        _confirm(f"{verb} {words.messages(len(those))}?", meant)
+    changed = _ask(client, verb, those, why)
     say(f"{verb}: {words.messages(len(changed))}")
-    unmoved = [id for id in named if id not in changed]
+    unmoved = [id for id in those if id not in changed]
     for id in unmoved:
-        say(f"{id}: not changed: {_why_not(verb, named[id])}")
+        say(f"{id}: not changed: {_why_not(verb, those[id])}")
     sys.exit(1 if unmoved else 0)
 
 
@@ -121,7 +121,7 @@ def _why_not(verb: Verb, message: Message) -> str:
     return f"it was {message.state()}"
 
 
-def _named(client: ControlClient, ids: Iterable[str]) -> list[Row]:
+def named(client: ControlClient, ids: Iterable[str]) -> list[Row]:
     """The messages of these ids; all that are unclear are told, and then nothing is done."""
     found: list[Row] = []
     problems: list[str] = []
@@ -141,17 +141,18 @@ def _matching(client: ControlClient, verb: Verb, wanted: Filter) -> Iterator[Row
     return (row for row in client.listing(ListQueue(wanted)) if row.message.state(wanted.domain) in MOVES[verb])
 
 
-def _counted(client: ControlClient, verb: Verb, wanted: Filter) -> Counted:
+def counted(client: ControlClient, verb: Verb, wanted: Filter) -> Counted:
+    """How many a verb would move, or how many at least. Raises ControlUnavailable."""
     answer = client.ask(CountMatching(verb, wanted, LOOK_S))
     if not isinstance(answer, Counted):
         raise ControlUnavailable("; ".join(getattr(answer, "problems", ("an answer that is no number",))))
     return answer
 
 
-def _ask_for_all(client: ControlClient, verb: Verb, wanted: Filter, counted: Counted, why: str = "") -> int:
+def _ask_for_all(client: ControlClient, verb: Verb, wanted: Filter, found: Counted, why: str = "") -> int:
     """Have it done to all that match and were there when they were counted; returns how many changed."""
-    assert counted.upto is not None
-    request, changed = ActMatching(verb, wanted, asker(), counted.upto, why), 0
+    assert found.upto is not None
+    request, changed = ActMatching(verb, wanted, asker(), found.upto, why), 0
     while True:
         done = _done(client, request, verb, changed)
         changed += len(done.ids)

@@ -66,15 +66,19 @@ def list_alerts(as_json: bool) -> None:
 
 
 @alerts.command("test")
+@json_option
 @config_option
-def test_alerts() -> None:
+def test_alerts(as_json: bool) -> None:
     """Send a message to everybody who is told of alerts, and say whom it did not reach (exit 1)."""
     answer = server().ask(TestAlerts(asker()))
     if not isinstance(answer, TestedAnswer):
         _fail(answer)
         return
     for each in answer.answered:
-        show(f"{each.place}: {each.why or 'sent'}")
+        if as_json:
+            show_json({"place": each.place, "sent": not each.why, "why": each.why or None})
+        else:
+            show(f"{each.place}: {each.why or 'sent'}")
     if not answer.answered:
         say("nobody is told: [alerts] urls is empty")
     sys.exit(1 if not answer.answered or any(each.why for each in answer.answered) else 0)

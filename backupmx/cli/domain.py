@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import rich_click as click
 
 from backupmx.cli.lazy import LazyGroup
-from backupmx.cli.options import asker, config_option, json_option, server, settings
+from backupmx.cli.options import asker, begun, config_option, json_option, server, settings
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.control.answers import Done
@@ -63,7 +63,7 @@ def list_domains(as_json: bool) -> None:
 
 
 @click.command("resume")
-@click.argument("domain", callback=parsed(notation.domain))
+@click.argument("domain", callback=parsed(notation.domain), shell_complete=begun)
 @config_option
 def resume(domain: str) -> None:
     """Go on giving mail to a primary that refuses what it used to accept: it is right, or right again."""

@@ -6,7 +6,7 @@ import rich_click as click
 
 from backupmx import __version__
 from backupmx.cli.lazy import LazyGroup
-from backupmx.cli.options import config_option
+from backupmx.cli.options import PROGRAM, config_option
 from backupmx.cli.terminal import say
 from backupmx.errors import BackupMXError, ConfigurationError
 
@@ -21,11 +21,13 @@ class Root(LazyGroup):
         "serve": "backupmx.cli.serve:serve",
         "web": "backupmx.cli.web:web",
         "demo": "backupmx.cli.demo:demo",
+        "init": "backupmx.cli.init:init",
         "check": "backupmx.cli.check:check",
         "status": "backupmx.cli.status:status",
         "reload": "backupmx.cli.reload:reload",
         "queue": "backupmx.cli.queue:queue",
-        "mailq": "backupmx.cli.queue:mailq",
+        "mailq": "backupmx.cli.mailq:mailq",
+        "qshape": "backupmx.cli.qshape:qshape",
         "flush": "backupmx.cli.act:flush",
         "track": "backupmx.cli.track:track",
         "report": "backupmx.cli.report:report",
@@ -35,6 +37,7 @@ class Root(LazyGroup):
         "spool": "backupmx.cli.spool:spool",
         "user": "backupmx.cli.user:user",
         "token": "backupmx.cli.token:token",
+        "completion": "backupmx.cli.completion:completion",
     }
 
     def invoke(self, ctx: click.Context) -> object:
@@ -62,4 +65,4 @@ def main() -> None:
         # a terminal of a smaller alphabet gets \\u escapes, not a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    root(prog_name="backupmx")
+    root(prog_name=PROGRAM)

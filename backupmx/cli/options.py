@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import rich_click as click
 from click import get_current_context
 
+from backupmx.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from backupmx.config import Settings
     from backupmx.control.client import ControlClient
 
+PROGRAM = "backupmx"
 _KEY = "backupmx.config"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,6 +47,17 @@ def config_path() -> Path:
     from backupmx import config  # noqa: PLC0415 - not needed for --help
 
     return config.locate(get_current_context().meta.get(_KEY)).absolute()
+
+
+def begun(ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """For the Tab key: the configured domains that begin so; none when there is trouble, for nobody reads of it there."""
+    from backupmx import config  # noqa: PLC0415
+
+    try:
+        found = config.load(config.locate(ctx.meta.get(_KEY)), serving=False)
+    except ConfigurationError:
+        return []
+    return [name for name in found.domains if name.startswith(typed.lower())]
 
 
 def settings() -> "Settings":

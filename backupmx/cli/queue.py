@@ -18,7 +18,7 @@ from backupmx.core.queue import Filter
 
 
 class Queue(LazyGroup):
-    """Looking is here, acting is in a module of its own."""
+    """Looking is here, acting and copying are in modules of their own."""
 
     places = {
         "list": "backupmx.cli.queue:listing",
@@ -28,6 +28,7 @@ class Queue(LazyGroup):
         "release": "backupmx.cli.act:release",
         "bounce": "backupmx.cli.act:bounce",
         "delete": "backupmx.cli.act:delete",
+        "export": "backupmx.cli.export:export",
     }
 
 
@@ -44,18 +45,11 @@ def queue() -> None:
 @config_option
 def listing(wanted: Filter, limit: int | None, as_json: bool) -> None:
     """List messages, newest first."""
-    _list(wanted, limit or 0, as_json)
+    show_queue(wanted, limit or 0, as_json)
 
 
-@click.command("mailq")
-@json_option
-@config_option
-def mailq(as_json: bool) -> None:
-    """List all messages; short for `queue list`."""
-    _list(Filter(), 0, as_json)
-
-
-def _list(wanted: Filter, limit: int, as_json: bool) -> None:
+def show_queue(wanted: Filter, limit: int, as_json: bool) -> None:
+    """Print what matches as they come: as a table, or one object a line."""
     found = server().listing(ListQueue(wanted, limit))
     if as_json:
         for row in found:

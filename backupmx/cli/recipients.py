@@ -2,16 +2,15 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from backupmx.cli.lazy import LazyGroup
-from backupmx.cli.options import asker, config_option, json_option, server, settings
+from backupmx.cli.options import asker, begun, config_option, json_option, server, settings
+from backupmx.cli.progress import progress
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.control import listing
@@ -22,9 +21,6 @@ from backupmx.core import notation, words
 from backupmx.core.belief import EVERYBODY, Word
 from backupmx.core.path import mailbox
 from backupmx.core.roster import EVERYONE, Entry, Roster, parse
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 AT_ONCE = 1000
 """Addresses in one request."""
@@ -51,7 +47,7 @@ def recipients() -> None:
 
 
 @click.command("list")
-@click.argument("domain", required=False, callback=parsed(notation.domain))
+@click.argument("domain", required=False, callback=parsed(notation.domain), shell_complete=begun)
 @click.option("--limit", type=click.IntRange(min=1), help="Show so many at most.")
 @json_option
 @config_option
@@ -84,7 +80,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
     """Ask the primary for each address, those of a list too (exit 1: not every one is known)."""
     entries, trouble = _named(names)
     client = server()
-    with _progress(len(entries)) as step:
+    with progress("asking the primary", len(entries)) as step:
         for domain, local in entries:
             answer = client.ask(VerifyRecipient(domain, local))
             if isinstance(answer, Verified):
@@ -97,7 +93,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
             else:
                 show(f"{local}@{domain}: {word or UNCLEAR}: {said}")
             sys.stdout.flush()
-            step()
+            step(1)
     sys.exit(1 if trouble else 0)
 
 
@@ -125,7 +121,7 @@ def forget(addresses: tuple[str, ...]) -> None:
 
 
 @click.command("approve")
-@click.argument("domain", callback=parsed(notation.domain))
+@click.argument("domain", callback=parsed(notation.domain), shell_complete=begun)
 @config_option
 def approve(domain: str) -> None:
     """Let a list count that waits because it lacks much of the one before it."""
@@ -186,31 +182,3 @@ def _cells(row: RecipientRow) -> Sequence[str]:
     parts += ["listed"] if row.listed else []
     since = words.span(timedelta(seconds=row.since_s)) if row.since_s is not None else "-"
     return listing.address(row), ", ".join(parts), since, row.said or "-"
-
-
-class _Bar(AbstractContextManager["Any"]):
-    """A bar on the terminal, beside what is printed."""
-
-    def __init__(self, progress: "Progress", total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("asking the primary", total=total)
-
-    def __enter__(self) -> Any:
-        self._progress.start()
-        return lambda: self._progress.advance(self._task)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-
-def _progress(total: int) -> AbstractContextManager[Any]:
-    """Shown to a person while there is more than a moment's work; gives what is to be called at each step."""
-    if total < 2 or not sys.stderr.isatty():
-        return nullcontext(lambda: None)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    # what is printed goes above the bar where both are on one terminal, and is left alone where it goes to a pipe
-    beside = sys.stdout.isatty()
-    return _Bar(Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=beside), total)

@@ -10,14 +10,15 @@ from typing import Any
 
 import rich_click as click
 
-from backupmx.cli.options import asker, config_option, server, settings
+from backupmx.cli.options import asker, begun, config_option, server, settings
+from backupmx.cli.progress import progress
 from backupmx.cli.recipients import read_list
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import say
 from backupmx.control import handing
-from backupmx.control.answers import Refused
+from backupmx.control.answers import AnyAnswer, Refused
 from backupmx.control.client import ControlClient
-from backupmx.control.requests import ListRecipients
+from backupmx.control.requests import AnyRequest, Enlist, ListRecipients
 from backupmx.core import notation, words
 from backupmx.core.roster import Roster
 
@@ -65,7 +66,12 @@ def _search(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("import")
 @click.argument("source", metavar="FILE|-|ldap://HOST|ldaps://HOST")
-@click.option("--domain", callback=parsed(notation.domain), help="Of this domain alone, and names without a domain are of it.")
+@click.option(
+    "--domain",
+    callback=parsed(notation.domain),
+    shell_complete=begun,
+    help="Of this domain alone, and names without a domain are of it.",
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_search
@@ -118,7 +124,14 @@ def _compare(client: ControlClient, domain: str, new: set[str]) -> None:
 
 def _hand_in(client: ControlClient, domain: str, locals_: set[str]) -> bool:
     """Whether this list counts from now on."""
-    lists = handing.hand_in(client.ask, domain, sorted(locals_), asker())
+    with progress(f"handing in {domain}", len(locals_)) as step:
+
+        def ask(request: AnyRequest) -> AnyAnswer:
+            answer = client.ask(request)
+            step(len(request.locals) if isinstance(request, Enlist) else 0)
+            return answer
+
+        lists = handing.hand_in(ask, domain, sorted(locals_), asker())
     if isinstance(lists, Refused):
         say(*(f"{domain}: {problem}" for problem in lists.problems))
         return False

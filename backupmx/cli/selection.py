@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
+from backupmx.cli.options import begun
 from backupmx.core import notation
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
@@ -40,7 +41,7 @@ def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
 def filters(command: Callable[..., R]) -> Callable[..., R]:
     """The filter options; the command gets them as one `wanted`."""
 
-    @click.option("--domain", callback=parsed(notation.domain), help="Recipients in this domain.")
+    @click.option("--domain", callback=parsed(notation.domain), shell_complete=begun, help="Recipients in this domain.")
     @click.option("--sender", help="The sender's address, or a part of it.")
     @click.option("--recipient", help="A recipient's address, or a part of it.")
     @click.option("--subject", help="The subject as a person reads it, or a part of it.")
@@ -66,21 +67,32 @@ def filters(command: Callable[..., R]) -> Callable[..., R]:
     return with_filter
 
 
-def meaning(command: Callable[..., R]) -> Callable[..., R]:
-    """Ids, filters, `--all`, `--dry-run`, `--yes`; the command gets them as one `meant`. Nothing selected is a usage error."""
+def selection(command: Callable[..., R]) -> Callable[..., R]:
+    """Ids, filters, `--all`; the command gets them as `ids` and `wanted`. Nothing selected is a usage error."""
 
     @click.argument("ids", nargs=-1, metavar="[ID]...")
     @filters
     @click.option("--all", "everything", is_flag=True, help="Every message.")
-    @click.option("--dry-run", is_flag=True, help="Only list what is meant.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
     @functools.wraps(command)
-    def with_meaning(ids: tuple[str, ...], wanted: Filter, everything: bool, dry_run: bool, yes: bool, **kwargs: Any) -> R:
+    def with_selection(ids: tuple[str, ...], wanted: Filter, everything: bool, **kwargs: Any) -> R:
         filtered = everything or wanted != Filter()
         if ids and filtered:
             raise click.UsageError("give ids or a filter, not both")
         if not ids and not filtered:
             raise click.UsageError("name messages by ids or by a filter; --all means every message")
+        return command(ids=ids, wanted=wanted, **kwargs)
+
+    return with_selection
+
+
+def meaning(command: Callable[..., R]) -> Callable[..., R]:
+    """A selection, `--dry-run`, `--yes`; the command gets them as one `meant`."""
+
+    @selection
+    @click.option("--dry-run", is_flag=True, help="Only list what is meant.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @functools.wraps(command)
+    def with_meaning(ids: tuple[str, ...], wanted: Filter, dry_run: bool, yes: bool, **kwargs: Any) -> R:
         return command(meant=Meant(ids, wanted, dry_run, yes), **kwargs)
 
     return with_meaning

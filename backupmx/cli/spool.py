@@ -1,11 +1,24 @@
-"""`backupmx spool`: how full the store is, and whether it is sound."""
+"""`backupmx spool`: how full the store is, and whether it is sound; copies of it, and less of its disk."""
 
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from backupmx.cli.files import new_file
 from backupmx.cli.options import config_option, json_option, server, settings
+from backupmx.cli.progress import Step, progress
 from backupmx.cli.terminal import say, show, show_json
+from backupmx.core.words import messages, size
+from backupmx.errors import BackupUnusable
+
+if TYPE_CHECKING:
+    from backupmx.app import Finding, Restoration
+
+PIPE = Path("-")
 
 
 @click.group()
@@ -21,7 +34,6 @@ def stats(as_json: bool) -> None:
     """Tell how full the store is."""
     from backupmx.control.answers import Refused, SpoolStatsAnswer  # noqa: PLC0415
     from backupmx.control.requests import GetSpoolStats  # noqa: PLC0415
-    from backupmx.core import words  # noqa: PLC0415
 
     answer = server().ask(GetSpoolStats())
     if not isinstance(answer, SpoolStatsAnswer):
@@ -32,11 +44,11 @@ def stats(as_json: bool) -> None:
         show_json(found)
         return
     show(f"layout: {found.layout}")
-    show(f"in use: {words.size(found.map_used)} of a map of {words.size(found.map_size)}")
-    show(f"file: {words.size(found.file_size)}")
-    show(f"disk free: {words.size(found.disk_free)}, of which {words.size(found.reserve)} are never used")
-    show(f"room for mail: {words.size(found.room)}")
-    show(f"coming in now: {words.messages(found.unfinished)}")
+    show(f"in use: {size(found.map_used)} of a map of {size(found.map_size)}")
+    show(f"file: {size(found.file_size)}")
+    show(f"disk free: {size(found.disk_free)}, of which {size(found.reserve)} are never used")
+    show(f"room for mail: {size(found.room)}")
+    show(f"coming in now: {messages(found.unfinished)}")
 
 
 @spool.command("verify")
@@ -46,9 +58,103 @@ def verify(as_json: bool) -> None:
     """Read every message and compare it with its digest, with or without a running server (exit 1: something is wrong)."""
     from backupmx import app  # noqa: PLC0415 - the store
 
-    messages, problems = 0, 0
-    for finding in app.verify_spool(settings()):
-        messages += finding.id is not None and finding.problem is None
+    found = settings()
+    with progress("verifying", app.messages(found)) as step:
+        sound, problems = _told(app.verify_spool(found), step, as_json)
+    say(f"{sound} sound, problems: {problems}" if problems else f"the spool is sound, messages: {sound}")
+    sys.exit(1 if problems else 0)
+
+
+@spool.command("backup")
+@click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path))
+@config_option
+def back_up(file: Path) -> None:
+    """Copy all that the spool holds into one file, with or without a running server: mail, history, recipients, accounts.
+
+    It is a tar file of all that is secret here: keep it as the mail itself. While it is written the server's file may grow.
+    """
+    from backupmx import app  # noqa: PLC0415 - the store
+
+    if file == PIPE and sys.stdout.isatty():
+        raise click.UsageError("mail is not for a terminal: give a file, or a pipe")
+    found, now = settings(), datetime.now(UTC)
+    with progress("copying", app.backup_size(found), octets=True) as step:
+        if file == PIPE:
+            app.back_up(found, sys.stdout.buffer, now, step)
+            return
+        with new_file(file) as out:
+            app.back_up(found, out, now, step)
+    say(f"{file}: {size(file.stat().st_size)}")
+
+
+@spool.command("restore")
+@click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Also where mail has been: what is there now is kept in a directory aside.")
+@click.option("--unsound", is_flag=True, help="Also when not everything in the backup is sound.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+def restore(file: Path, replace: bool, unsound: bool, yes: bool) -> None:
+    """Put a backup in place, all of it or nothing, while no server runs.
+
+    What was delivered since the backup was made will be delivered again, and what came in since then is not in it.
+    """
+    from backupmx import app  # noqa: PLC0415 - the store
+
+    if file == PIPE and not yes:
+        raise click.UsageError("standard input is taken: --yes must answer what would be asked")
+    found = settings()
+    with app.restoring(found) as restoration:
+        if not replace and not app.is_new(found):
+            say(f"{found.spool}: mail has been here; with --replace it is kept aside, and is not delivered any more")
+            sys.exit(1)
+        taken = _read(restoration, file)
+        with progress("verifying", restoration.messages) as step:
+            sound, problems = _told(restoration.findings(), step, as_json=False)
+        say(f"{file}: of {taken:%Y-%m-%d %H:%M:%S UTC}, {messages(sound)}" + (f", problems: {problems}" if problems else ""))
+        if problems and not unsound:
+            say("nothing is restored; --unsound restores it all the same")
+            sys.exit(1)
+        say("what was delivered since then will be delivered again")
+        if here := app.messages(found):
+            say(f"kept aside, and not delivered any more, is what is here now: {messages(here)}")
+        if not yes:
+            click.confirm("put it in place?", abort=True, err=True)
+        kept = restoration.put_in_place(datetime.now(UTC))
+    say(f"{found.spool}: restored" + (f"; what was here before is in {kept}" if kept else ""))
+
+
+@spool.command("compact")
+@config_option
+def compact() -> None:
+    """Give free room inside the spool's file back to the disk, while no server runs."""
+    from backupmx import app  # noqa: PLC0415 - the store
+
+    found = settings()
+    with progress("copying", app.backup_size(found), octets=True) as step:
+        before, after = app.compact_spool(found, step)
+    say(f"{found.spool}: {size(before)} before, {size(after)} now")
+
+
+def _read(restoration: "Restoration", file: Path) -> datetime:
+    """Returns when the backup was made."""
+    try:
+        with sys.stdin.buffer if file == PIPE else file.open("rb") as stream:
+            total = None if file == PIPE else file.stat().st_size
+            with progress("reading", total, octets=True) as step:
+                return restoration.read(stream, step).taken
+    except OSError as error:
+        say(f"{file}: {error.strerror}", "nothing is restored")
+    except BackupUnusable as error:
+        say(f"{file}: {error}", "nothing is restored")
+    sys.exit(1)
+
+
+def _told(findings: Iterable["Finding"], step: Step, as_json: bool) -> tuple[int, int]:
+    """Print what is not sound; returns how many messages are, and how many problems there are."""
+    sound = problems = 0
+    for finding in findings:
+        step(finding.id is not None)
+        sound += finding.id is not None and finding.problem is None
         if finding.problem is None:
             continue
         problems += 1
@@ -56,5 +162,4 @@ def verify(as_json: bool) -> None:
             show_json(finding)
         else:
             show(f"{finding.id or 'indexes'}: {finding.problem}")
-    say(f"{messages} sound, problems: {problems}" if problems else f"the spool is sound, messages: {messages}")
-    sys.exit(1 if problems else 0)
+    return sound, problems

@@ -60,6 +60,8 @@ def test_a_test_tells_whom_it_did_not_reach(house: House, run: Run, monkeypatch:
     ]
     (line,) = (line for line in house.logged if line.get("verb") == "test alerts")
     assert line["failed"] == 2
+    found = json.loads(run("alerts", "test", "--json").stdout.splitlines()[0])
+    assert found == {"place": "mailto://smtp.example.net", "sent": False, "why": "the process that sends ended with status 1"}
     assert "s3cr3t" not in str(house.logged)
 
 

@@ -138,6 +138,16 @@ def test_a_person_sees_how_far_it_is(house: House) -> None:
     assert piped.stderr == ""
 
 
+def test_a_long_list_is_handed_in_under_a_bar(house: House, tmp_path: Path) -> None:
+    """Part by part."""
+    (tmp_path / "list").write_text("".join(f"user{number}@one.example\n" for number in range(2500)))
+    config = str(house.path / "b.toml")
+    sent = on_a_terminal("recipients", "import", str(tmp_path / "list"), "--yes", BACKUPMX_CONFIG=config)
+    assert "handing in one.example" in sent
+    assert "2500/2500" in sent
+    assert len(house.listed("one.example")) == 2500
+
+
 def test_a_list_is_put_in_place(house: House, run: Run, tmp_path: Path) -> None:
     """It is told how many come and go, asked, and done, for each domain of the list."""
     house.put_list(ONE, "old", *(f"user{number}" for number in range(10)))

@@ -57,7 +57,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 def test_the_commands_of_this_version_are_there() -> None:
     """The contract's names to the letter."""
     names = {"serve", "web", "demo", "domain", "check", "status", "reload", "queue", "spool", "user", "token", "mailq", "flush"}
-    assert names | {"recipients", "track", "report", "alerts"} == set(Root.places)
+    assert names | {"recipients", "track", "report", "alerts", "init", "qshape", "completion"} == set(Root.places)
     assert {"import", "list", "verify", "forget"} <= set(Recipients.places)
 
 

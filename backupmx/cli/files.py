@@ -1,0 +1,64 @@
+"""Files that commands write: each is there whole or not at all, and never in the place of another."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from backupmx.errors import FileUnwritable
+
+OURS = 0o600
+"""Mail is nobody else's business."""
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system says that knows no second name of a file, as that of a memory stick."""
+
+
+@contextmanager
+def new_file(path: Path, mode: int = OURS, *, replace: bool = False, draft: Path | None = None) -> Iterator[BinaryIO]:
+    """A file that gets its name when all of it is written, durably. Raises FileUnwritable.
+
+    Whatever ends the writing leaves nothing behind but, after a kill, the draft, which the next try removes.
+    """
+    if not replace and os.path.lexists(path):
+        raise FileUnwritable(f"{path}: is there already")
+    draft = draft or path.with_name(f".{path.name}.part")
+    try:
+        draft.unlink(missing_ok=True)
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OURS), "wb") as file:
+                yield file
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                draft.replace(path)
+            else:
+                _name(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise FileUnwritable(f"{path}: {error.strerror or error}") from error
+
+
+def _name(draft: Path, path: Path) -> None:
+    """Where somebody else took the name meanwhile, theirs stays."""
+    try:
+        path.hardlink_to(draft)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        draft.rename(path)
+
+
+def sync_directory(path: Path) -> None:
+    """So that the names in it are durable too."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

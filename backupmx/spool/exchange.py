@@ -1,0 +1,230 @@
+"""Another database in the place of today's: a backup that is restored, or the same without its free pages.
+
+Knows: files and their names, who else may have the database open, that a crash may come at any moment.
+Does not know: what is in a backup, and who is asked whether it is meant.
+
+All of it is done under the spool's lock (`layout.lock`), so that no server runs. A draft is worth nothing until it is renamed
+`restored-…`; from then on it is the spool, and whoever meets that name finishes what was begun (`settle`). The old files stay,
+under `replaced-…`.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from backupmx.core import words
+from backupmx.errors import SpoolFull, SpoolLocked, SpoolUnusable
+from backupmx.spool import backup, layout
+from backupmx.spool.backup import DATABASE, Contents, Step
+from backupmx.spool.verify import Finding, verify
+
+DRAFT = "restoring"
+DECIDED = "restored-"
+KEPT = "replaced-"
+COMPACTING = "compacting"
+LOCK = "lock.mdb"
+OWN_TABLES = {"meta", "count", "roll"}
+"""Databases with something in them also where no mail has been."""
+JOURNAL = "-journal"
+MARGIN = 2**24
+"""Octets that must be free beyond what a copy takes."""
+
+
+def settle(path: Path) -> None:
+    """What a crash left: an exchange that was decided is finished, drafts go. The caller has the lock. Raises SpoolLocked."""
+    for place in (path / DRAFT, path / COMPACTING):
+        shutil.rmtree(place, ignore_errors=True)
+    for decided in sorted(path.glob(f"{DECIDED}*")):
+        with _alone(path):
+            _finish(path, decided)
+
+
+def held(path: Path) -> int | None:
+    """How many messages there are; None when that cannot be told."""
+    if not (path / DATABASE).exists():
+        return 0
+    try:
+        with closing(backup.opened(path)) as env:
+            return layout.census(env).get("message", 0)
+    except SpoolUnusable:
+        return None
+
+
+def empty(path: Path) -> bool:
+    """Whether there has been nothing yet that somebody could miss."""
+    if not (path / DATABASE).exists():
+        return True
+    try:
+        with closing(backup.opened(path)) as env:
+            return not any(entries for name, entries in layout.census(env).items() if name not in OWN_TABLES)
+    except SpoolUnusable:
+        return False
+
+
+class Restoration:
+    """A backup on its way into a spool, in a directory beside what is there."""
+
+    def __init__(self, path: Path, draft: Path) -> None:
+        self._path = path
+        self._draft = draft
+
+    def read(self, stream: BinaryIO, step: Step) -> Contents:
+        """Raises BackupUnusable."""
+        return backup.read(stream, self._draft, step)
+
+    @property
+    def messages(self) -> int:
+        """How many there are in the backup."""
+        return held(self._draft) or 0
+
+    def findings(self) -> Iterator[Finding]:
+        """Whether each of them is sound, and the indexes too. Raises SpoolTooNew, SpoolUnusable."""
+        layout.prepare(self._draft)
+        return verify(self._draft)
+
+    def put_in_place(self, now: datetime) -> Path | None:
+        """It is the spool from now on; returns where the files are that it replaced, if there were any. Raises SpoolLocked."""
+        return _put_in_place(self._path, self._draft, now)
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[Restoration]:
+    """Room for a backup, until it is in place or given up. Raises SpoolLocked while a server runs."""
+    with _exclusively(path), _drafted(path, DRAFT) as draft:
+        yield Restoration(path, draft)
+
+
+@contextmanager
+def _exclusively(path: Path) -> Iterator[None]:
+    """No server works with the spool, and none begins to."""
+    fd = layout.lock(path)
+    try:
+        _give_to_owner(path, path / "lock")
+        settle(path)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _drafted(path: Path, name: str) -> Iterator[Path]:
+    """An empty directory that is gone afterwards, unless it was renamed."""
+    draft = path / name
+    try:
+        draft.mkdir(mode=0o700)
+        yield draft
+    except OSError as error:
+        raise SpoolUnusable(f"spool {path}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put_in_place(path: Path, draft: Path, now: datetime) -> Path | None:
+    """A whole spool, durably; returns where the files are that it replaced, if there were any. Raises SpoolLocked."""
+    (draft / LOCK).unlink(missing_ok=True)
+    for file in [draft, *draft.rglob("*")]:
+        file.chmod(0o700 if file.is_dir() else 0o600)
+        _give_to_owner(path, file)
+        _sync(file)
+    stamp = f"{now:%Y%m%dT%H%M%SZ}"
+    with _alone(path):
+        decided = draft.rename(path / f"{DECIDED}{stamp}")
+        layout.sync_directory(path)
+        _finish(path, decided)
+    kept = path / f"{KEPT}{stamp}"
+    return kept if kept.exists() else None
+
+
+def _finish(path: Path, decided: Path) -> None:
+    """May be begun again wherever it ended."""
+    kept = path / f"{KEPT}{decided.name.removeprefix(DECIDED)}"
+    for file in sorted(each for each in decided.rglob("*") if each.is_file()):
+        name = file.relative_to(decided)
+        _keep(path, kept, name)
+        (path / name).parent.mkdir(mode=0o700, exist_ok=True)
+        _give_to_owner(path, (path / name).parent)
+        file.replace(path / name)
+    for place in (*(each for each in path.iterdir() if each.is_dir()), path):
+        layout.sync_directory(place)
+    shutil.rmtree(decided)
+    layout.sync_directory(path)
+
+
+def _keep(path: Path, kept: Path, name: Path) -> None:
+    """A second name for what is there, so that there is no moment without it."""
+    old, second = path / name, kept / name
+    if old.exists() and not second.exists():
+        second.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        second.hardlink_to(old)
+        for each in (kept, second.parent):
+            _give_to_owner(path, each)
+    journal = path / f"{name}{JOURNAL}"
+    if journal.exists():
+        # what SQLite left in the middle of something would be taken for a part of the new file
+        journal.replace(kept / journal.relative_to(path))
+
+
+def compact(path: Path, step: Step) -> tuple[int, int]:
+    """Leave out free pages; returns the size before and after.
+
+    Raises SpoolFull without room for a copy, SpoolLocked while a server runs, SpoolUnusable.
+    """
+    before = (path / DATABASE).stat().st_size if (path / DATABASE).exists() else 0
+    with _exclusively(path), _drafted(path, COMPACTING) as draft:
+        with closing(backup.opened(path)) as env:
+            needed, room = layout.in_use(env) + MARGIN, shutil.disk_usage(path).free
+            if needed > room:
+                raise SpoolFull(f"spool {path}: a copy takes {words.size(needed)}, and {words.size(room)} are free")
+            with backup.copied(env, path) as pieces, (draft / DATABASE).open("wb") as file:
+                while piece := pieces.read(backup.PIECE):
+                    step(file.write(piece))
+            entries = layout.census(env)
+        with closing(backup.opened(draft)) as env:
+            if layout.census(env) != entries:
+                raise SpoolUnusable(f"spool {path}: the copy lacks something; nothing is changed")
+        _give_to_owner(path, draft / DATABASE)
+        (draft / DATABASE).chmod(0o600)
+        _sync(draft / DATABASE)
+        with _alone(path):
+            (draft / DATABASE).replace(path / DATABASE)
+            layout.sync_directory(path)
+    return before, (path / DATABASE).stat().st_size
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody has the database open, not even to read it, and nobody can take it for the one that it was.
+
+    LMDB holds this octet of its lock file as long as it has an environment open. What the file says is of the old database:
+    without it the next one who opens it begins anew.
+    """
+    fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+        _give_to_owner(path, path / LOCK)
+        os.ftruncate(fd, 0)
+        yield
+    except BlockingIOError:
+        raise SpoolLocked(f"spool {path}: another command has it open just now") from None
+    finally:
+        os.close(fd)
+
+
+def _give_to_owner(path: Path, file: Path) -> None:
+    """Root may work here for a server that runs as another user."""
+    if os.geteuid() == 0:
+        owner = path.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
+def _sync(file: Path) -> None:
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
