@@ -1,6 +1,6 @@
 """Who may sign in to the page, and which tokens open the API: one small file beside the mail.
 
-Knows: the file (JSON, 0600, replaced whole and synced), argon2id hashes, digests of tokens.
+Knows: the file (JSON, 0600, replaced whole and synced), its users, digests of tokens; that an admin is left where one must be.
 Does not know: sessions, roles' rights, who asks.
 """
 
@@ -10,7 +10,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
@@ -18,13 +18,20 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from backupmx.control import second
+from backupmx.control.second import Second
 from backupmx.errors import AccountsUnusable
 
 TOKEN_PREFIX = "bmx_"  # noqa: S105 - what every token begins with, so that a leaked one is recognised
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
-MEMORY_KIB = 19 * 1024
-"""Of argon2id, with two passes and one lane: OWASP's first choice that a board of 512 MB bears while mail comes in."""
+TAKEN = "there is one of this name already"
+UNKNOWN = "there is none of this name"
+LAST_ADMIN = "the last admin must stay one"
+BAD_NAME = "a name is made of letters, digits and . _ @ + -, at most 64 of them"
+LAYOUT = 2
+"""Of the file; 1 knew no second factor, and is read as well."""
 
 
 class Role(StrEnum):
@@ -41,14 +48,18 @@ class Scope(StrEnum):
     READ = "read"
     RECIPIENTS = "recipients"
     """To put a domain's list of recipients in place: for the primary itself, which need read nothing."""
+    ACT = "act"
+    """To move messages as an operator may, and to read, for who moves them must see them."""
 
 
-class User(Struct, frozen=True):
+class User(Struct, frozen=True, omit_defaults=True):
     """One who may sign in."""
 
     name: str
     role: Role
     password_hash: str
+    second: Second | None = None
+    """Asked for after the password, where there is one."""
 
 
 class Token(Struct, frozen=True, omit_defaults=True):
@@ -62,7 +73,7 @@ class Token(Struct, frozen=True, omit_defaults=True):
 
 
 class _File(Struct, frozen=True):
-    version: int = 1
+    version: int = LAYOUT
     users: tuple[User, ...] = ()
     tokens: tuple[Token, ...] = ()
 
@@ -72,8 +83,8 @@ class Accounts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._content = _File()
+        # one thing, for several threads read: which file it was, and what stood in it
+        self._known: tuple[tuple[int, int, int] | None, _File] = (None, _File())
 
     def users(self) -> tuple[User, ...]:
         """All users, by name."""
@@ -81,26 +92,59 @@ class Accounts:
 
     def find(self, name: str) -> User | None:
         """One user."""
-        return next((user for user in self.users() if user.name == name), None)
+        return _named(self.users(), name)
 
     def set_user(self, name: str, role: Role, password: str) -> bool:
         """Add a user, or give one a new role and password; returns whether the user is new. Raises ValueError for a bad name."""
         _check(name)
-        from argon2 import PasswordHasher  # noqa: PLC0415 - the server reads accounts, and hashes nothing
+        from backupmx.control.passwords import hasher  # noqa: PLC0415 - the server keeps hashes, and makes none
 
-        hashed = PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1).hash(password)
+        hashed = hasher().hash(password)
         with self._changing() as (content, write):
-            others = [user for user in content.users if user.name != name]
-            users = sorted([*others, User(name, role, hashed)], key=lambda user: user.name)
-            write(msgspec.structs.replace(content, users=tuple(users)))
-        return len(others) == len(content.users)
+            found = _named(content.users, name)
+            write(_with(content, replace(found or User(name, role, hashed), role=role, password_hash=hashed)))
+        return found is None
+
+    def add_user(self, name: str, role: Role, password_hash: str) -> str:
+        """Add a user; returns why not, in words, or nothing. Raises ValueError for a bad name."""
+        _check(name)
+        with self._changing() as (content, write):
+            if _named(content.users, name):
+                return TAKEN
+            write(_with(content, User(name, role, password_hash)))
+        return ""
+
+    def change_user(self, name: str, change: Callable[[User], User | None]) -> str:
+        """Give a user another role, password or second factor, or none of them (None); returns why not, in words, or nothing.
+
+        An admin is left where there was one: the page has no other way back in. Who has the file has.
+        """
+        with self._changing() as (content, write):
+            found = _named(content.users, name)
+            if found is None:
+                return UNKNOWN
+            changed = change(found)
+            after = _with(content, changed) if changed else _without(content, name)
+            if _admins(content) and not _admins(after):
+                return LAST_ADMIN
+            write(after)
+        return ""
+
+    def spend_code(self, name: str, code: str, now: datetime) -> bool:
+        """Whether this code of a user's second factor counts; it does not a second time."""
+        with self._changing() as (content, write):
+            user = _named(content.users, name)
+            left = second.spent(user.second, code, now) if user and user.second else None
+            if user and left:
+                write(_with(content, replace(user, second=left)))
+        return left is not None
 
     def remove_user(self, name: str) -> bool:
         """Whether there was one of this name."""
         with self._changing() as (content, write):
-            left = tuple(user for user in content.users if user.name != name)
-            write(msgspec.structs.replace(content, users=left))
-        return left != content.users
+            left = _without(content, name)
+            write(left)
+        return left != content
 
     def tokens(self) -> tuple[Token, ...]:
         """All tokens, oldest first."""
@@ -113,14 +157,14 @@ class Accounts:
         with self._changing() as (content, write):
             if any(known.name == name for known in content.tokens):
                 return None
-            write(msgspec.structs.replace(content, tokens=(*content.tokens, Token(name, now, _digest(token), scope))))
+            write(replace(content, tokens=(*content.tokens, Token(name, now, _digest(token), scope))))
         return token
 
     def revoke_token(self, name: str) -> bool:
         """Whether there was one of this name."""
         with self._changing() as (content, write):
             left = tuple(token for token in content.tokens if token.name != name)
-            write(msgspec.structs.replace(content, tokens=left))
+            write(replace(content, tokens=left))
         return left != content.tokens
 
     def check_token(self, token: str) -> Token | None:
@@ -136,16 +180,19 @@ class Accounts:
         try:
             found = self._path.stat()
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if seen != self._seen:
-                self._content = msgspec.json.decode(self._path.read_bytes(), type=_File)
-                self._seen = seen
+            known, content = self._known
+            if seen != known:
+                content = msgspec.json.decode(self._path.read_bytes(), type=_File)
+                self._known = seen, content
         except FileNotFoundError:
-            self._seen, self._content = None, _File()
+            return _File()
         except OSError as error:
             raise AccountsUnusable(f"{self._path}: {error.strerror}") from None
         except msgspec.MsgspecError as error:
             raise AccountsUnusable(f"{self._path}: is no accounts file: {error}") from None
-        return self._content
+        if content.version > LAYOUT:
+            raise AccountsUnusable(f"{self._path}: was written by a newer version of Backup MX")
+        return content
 
     @contextmanager
     def _changing(self) -> "Iterator[tuple[_File, Callable[[_File], None]]]":
@@ -164,7 +211,7 @@ class Accounts:
         with suppress(FileNotFoundError):
             new.unlink()
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+            file.write(msgspec.json.format(msgspec.json.encode(replace(content, version=LAYOUT))) + b"\n")
             self._give_to_owner(file.fileno())
             file.flush()
             os.fsync(file.fileno())
@@ -184,7 +231,23 @@ class Accounts:
 
 def _check(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise ValueError("a name is made of letters, digits and . _ @ + -, at most 64 of them")
+        raise ValueError(BAD_NAME)
+
+
+def _named(users: Iterable[User], name: str) -> User | None:
+    return next((user for user in users if user.name == name), None)
+
+
+def _with(content: _File, user: User) -> _File:
+    return replace(content, users=tuple(sorted((*_without(content, user.name).users, user), key=lambda user: user.name)))
+
+
+def _without(content: _File, name: str) -> _File:
+    return replace(content, users=tuple(user for user in content.users if user.name != name))
+
+
+def _admins(content: _File) -> int:
+    return sum(user.role is Role.ADMIN for user in content.users)
 
 
 def _digest(token: str) -> str:

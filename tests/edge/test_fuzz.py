@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backupmx.edge.arrival import SHARE
 from tests.edge import meant
 from tests.edge.wire import SlowSpool, Talk
 
 MAX_SIZE = 300_000
+ENDLESS = 2 * MAX_SIZE + SHARE
+"""Octets after which the end of what is too big is not waited for."""
 HELLO = b"EHLO client.test\r\n"
 ENVELOPE = b"MAIL FROM:<a@sender.test>\r\nRCPT TO:<user@example.com>\r\n"
 QUEUED = re.compile(rb"250 2\.0\.0 Ok: queued as (\S+)\r\n")
@@ -51,7 +54,7 @@ def by_data(content: bytes) -> Meaning:
         return Meaning(ENVELOPE + b"DATA\r\n" + wire, [250, 250, 354, 550], last=True)
     assert not found[1]
     if len(found[0]) > MAX_SIZE:
-        return Meaning(ENVELOPE + b"DATA\r\n" + wire, [250, 250, 354, 552])
+        return Meaning(ENVELOPE + b"DATA\r\n" + wire, [250, 250, 354, 552], last=len(found[0]) > ENDLESS)
     return Meaning(ENVELOPE + b"DATA\r\n" + wire, [250, 250, 354, 250], [found[0]])
 
 
