@@ -6,10 +6,12 @@ Does not know: who may read or change, how lists are kept.
 
 import threading
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
+from msgspec import UNSET, Meta, UnsetType
 
 from backupmx.control import handing
 from backupmx.control.answers import Refused
@@ -17,7 +19,7 @@ from backupmx.control.listing import as_recipient
 from backupmx.control.requests import ListRecipients
 from backupmx.core import notation, words
 from backupmx.core.roster import parse
-from webui.api import CUT, LIMIT, MOST
+from webui.api import CUT, LIMIT, Limit, asked
 from webui.control import Questions
 
 LIST_LIMIT = 32 * 2**20
@@ -27,15 +29,12 @@ LIST_LIMIT = 32 * 2**20
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which part of the recipients is meant."""
 
-    limit: int = LIMIT
-    after: str | None = None
-    """The last `address` of the page before."""
+    limit: Limit = LIMIT
+    after: Annotated[str, Meta(pattern="@[^@]+$", description="The last `address` of the page before.")] | UnsetType = UNSET
 
     def request(self, domain: str) -> ListRecipients:
         """For the control socket. Raises ValueError."""
-        if not 1 <= self.limit <= MOST:
-            raise ValueError(f"limit must be from 1 to {MOST}")
-        if self.after is None:
+        if isinstance(self.after, UnsetType):
             return ListRecipients(domain, None, self.limit)
         local, at, name = self.after.rpartition("@")
         if not at or notation.domain(name) != domain:
@@ -53,8 +52,10 @@ def blueprint(questions: Questions) -> Blueprint:
     def get(domain: str) -> ResponseReturnValue:
         name = _domain(domain)
         try:
-            wanted = msgspec.convert(request.args.to_dict(), Parameters, strict=False).request(name or "")
-        except (msgspec.ValidationError, ValueError) as error:
+            wanted = asked(Parameters).request(name or "")
+        except ValueError as error:
+            if name is None or questions.recipients(ListRecipients(name, limit=1)) is None:
+                return _no_domain()
             return {"error": str(error)[:CUT]}, HTTPStatus.BAD_REQUEST
         rows = questions.recipients(wanted) if name else None
         if rows is None:
