@@ -57,6 +57,10 @@ class Draft:
         """Whether the domain is there, however it is spelt."""
         return self._spelt(domain) in self._wanted["domain"]
 
+    def says(self, domain: str, key: str) -> bool:
+        """Whether a key stands in the domain's table."""
+        return _inside(self._wanted, ("domain", self._spelt(domain), key)) is not None
+
     def add(self, domain: str) -> None:
         """A domain that is not there yet, after those that are."""
         self._wanted["domain"][domain] = {}

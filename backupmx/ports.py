@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from backupmx.core.alerts import Answered, Standing
+from backupmx.core.amendment import Amended, Change, Outline, Sheet
 from backupmx.core.belief import Learned, Word
 from backupmx.core.books import Line
+from backupmx.core.finding import Report
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Envelope, Lease, Message, Notice, Proof, Recipient
 from backupmx.core.outcome import Outcome, Reply
@@ -251,6 +253,30 @@ class Alerts(Protocol):
 
     async def mute(self, until: datetime | None, by: str) -> None:
         """Tell nothing until then; None: from now on everything again."""
+
+
+class Amendments(Protocol):
+    """The configuration file, as far as domains go; each of these reads it, and may wait for a disk and for other people."""
+
+    def outlines(self) -> tuple[Outline, ...]:
+        """All domains, as they are in force."""
+
+    def sheet(self, domain: str) -> Sheet:
+        """What the file says of a domain; where it cannot be read, what is in force."""
+
+    def amend(self, change: Change, domain: str, wanted: Mapping[str, str], made_from: str, *, dry_run: bool) -> Amended:
+        """Change the file and have it taken, or tell what is wrong. Raises ConfigurationUnchanged, ConfigurationError."""
+
+
+class Lookout(Protocol):
+    """Whoever looks whether all is as it should be."""
+
+    @property
+    def report(self) -> Report:
+        """What was found last."""
+
+    async def look_again(self, domain: str) -> None:
+        """Look at what one domain depends on."""
 
 
 class Health(Protocol):

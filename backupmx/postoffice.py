@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from backupmx import __version__, bell
 from backupmx.alerts.crier import Crier, Sources
+from backupmx.amendments import Amendments
 from backupmx.annals import Annals
 from backupmx.app import ask_for_reload
 from backupmx.checks.port25 import Came
@@ -119,8 +120,9 @@ class PostOffice:
             resume=self._carrier.resume,
             write_back=notifier.bounced,
             past=self._annals.past,
-            report=lambda: self._watchman.report,
+            lookout=self._watchman,
             alerts=self._crier,
+            amendments=Amendments(path, settings, partial(ask_for_reload, path)),
         )
 
     async def work(self, pipe: int, post: Post) -> int:

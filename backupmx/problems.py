@@ -6,11 +6,17 @@ Does not know: which keys there are; it asks the model.
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from backupmx.core import notation
+from backupmx.core.amendment import Fault
 
 SIZE = 'must be a size with a unit, like "50 MiB"'
 _WORDS = {
@@ -25,6 +31,9 @@ _WORDS = {
     "dict_type": "must be a [table]",
     "too_short": "at least one is needed",
 }
+_OF_A_DOMAIN = re.compile(
+    r'domain\.(?P<name>"(?:[^"\\]|\\.)*")\.(?P<key>[a-z_]+(?:\.[a-z_]+)*)(?:\[\d+\])*(?P<rest>(?: = |: ).*)', re.DOTALL
+)
 
 
 def told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
@@ -37,6 +46,27 @@ def told(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
         silent = value is None or isinstance(value, timedelta) or _is_secret(found, model)
         given = "" if silent else f" = {shown(value)}"
         yield f"{_key(found['loc'])}{given}: {_allowed(found, model)}"
+
+
+def fault(problem: str, path: Path, domain: str) -> Fault:
+    """Which key of a domain a line of a file's problems is about, and what it says of it."""
+    line = problem.removeprefix(f"{path}: ")
+    found = _OF_A_DOMAIN.fullmatch(line)
+    if not found or _normal(json.loads(found["name"])) != domain:
+        return Fault("", line)
+    said = found["rest"]
+    if said.startswith(" = "):
+        # whoever typed the value has it before them; one that is cut short is left there
+        with suppress(ValueError):
+            said = said[json.JSONDecoder().raw_decode(said, 3)[1] :]
+    return Fault(found["key"], said.lstrip(" :="))
+
+
+def _normal(name: str) -> str:
+    try:
+        return notation.domain(name)
+    except ValueError:
+        return name
 
 
 def shown(value: object) -> str:

@@ -6,6 +6,7 @@ Does not know: what is changed, and what a setting means.
 
 import difflib
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -36,6 +37,24 @@ def revising(path: Path) -> "Iterator[Revision]":
         os.close(directory)
 
 
+def digest(octets: bytes) -> str:
+    """Tells one state of the file from another."""
+    return hashlib.sha256(octets).hexdigest()
+
+
+def hindrance(path: Path) -> str:
+    """Why this user cannot change the file, as far as can be told beforehand; empty if nothing is in the way."""
+    place = Path(os.path.realpath(path))
+    # the file is replaced by a new one, which has to be given to whoever has the old one
+    try:
+        foreign = os.geteuid() not in (0, place.stat().st_uid)
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror}"
+    if not (os.access(place, os.W_OK, effective_ids=True) and os.access(place.parent, os.W_OK, effective_ids=True)):
+        return f"{path}: this user may not change it"
+    return f"{path}: it belongs to another user" if foreign else ""
+
+
 class Revision:
     """What the file is, and what it is to be."""
 
@@ -49,6 +68,11 @@ class Revision:
         except ValueError:
             config.read(self._old, path)  # tells where it is wrong
             raise
+
+    @property
+    def digest(self) -> str:
+        """Of the file as it is."""
+        return digest(self._old)
 
     @property
     def changed(self) -> bool:

@@ -20,6 +20,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.problems": (PURE, {"pydantic"}),
     "backupmx.draft": (PURE, {"tomlkit"}),
     "backupmx.revision": (PURE | {"backupmx.config", "backupmx.draft"}, set()),
+    "backupmx.amendments": (
+        PURE | {f"backupmx.{each}" for each in ("config", "draft", "revision", "problems", "languages")},
+        {"pydantic"},
+    ),
     "backupmx.edge": (
         TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.watch"},
         {"aiosmtpd", "uuid_utils", "cryptography"},
@@ -44,7 +48,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     ),
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
     "backupmx.alerts": (TYPES | {"backupmx.alerts", "backupmx.watch"}, {"msgspec", "apprise"}),
-    "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "prometheus_client"}),
+    "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "pyotp", "prometheus_client"}),
     "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
     "backupmx.demo": (
         PURE | {"backupmx.control.client", "backupmx.control.requests", "backupmx.control.answers", "backupmx.demo"},
@@ -78,7 +82,7 @@ STARTERS = {
     "backupmx/cli/demo.py": {"backupmx.demo"},
     "backupmx/cli/spool.py": {"backupmx.app"},
     "backupmx/cli/network.py": {"backupmx.checks"},
-    "backupmx/cli/amend.py": {"backupmx.app", "backupmx.draft", "backupmx.revision"},
+    "backupmx/cli/amend.py": {"backupmx.amendments", "backupmx.app", "backupmx.draft", "backupmx.revision"},
     "backupmx/cli/roster.py": {"backupmx.recipients.ldap"},
 }
 

@@ -7,19 +7,24 @@ Does not know: how it is served, how control is reached.
 import hashlib
 import secrets
 import traceback
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Flask, Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from backupmx.core import words
 from backupmx.errors import ControlUnavailable
-from webui import api, login, markup, pages, recipients
+from webui import acting, api, domains_list, languages, login, markup, names, openapi, pages, recipients, tongue
 from webui.control import Control, Questions
 from webui.frame import frame, partial
+from webui.sessions import LIVES, Clock
+from webui.tongue import gettext as _
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -36,10 +41,13 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 UNASKABLE = "Backup MX is not running or cannot be asked."
-LIVES = timedelta(days=7)
-"""How long a session is good for, at most."""
 REQUEST_LIMIT = 16 * 1024
 """Octets of a form."""
+
+
+def now() -> datetime:
+    """The time that it is."""
+    return datetime.now(UTC)
 
 
 class Page(Flask):
@@ -50,8 +58,8 @@ class Page(Flask):
         self.logger.error("trouble at %s %s: %s", request.method, ascii(request.path), ascii(traceback.format_exc()))
 
 
-def create_app(control: Control) -> Flask:
-    """The page for a server that `control` can ask."""
+def create_app(control: Control, clock: Clock = now) -> Flask:
+    """The page for a server that `control` can ask; `clock` says when sessions are over."""
     app = Page(__name__)
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
@@ -62,16 +70,20 @@ def create_app(control: Control) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
     questions = Questions(control)
+    languages.install(app)
     markup.teach(app)
-    programs = (api.blueprint(questions), recipients.blueprint(questions))
-    login.install(app, questions, programs)
-    app.register_blueprint(pages.blueprint(questions))
+    programs = (api.blueprint(questions, openapi.document()), recipients.blueprint(questions), acting.blueprint(questions))
+    # before what is looked for in a form
+    domains_list.make_room(app)
+    access = login.install(app, questions, programs, clock)
+    app.register_blueprint(pages.blueprint(questions, access))
     for doors in programs:
         app.register_blueprint(doors)
     _assets(app)
     app.register_error_handler(ControlUnavailable, _unaskable)
-    app.register_error_handler(TooManyRequests, _too_often)
+    app.register_error_handler(RateLimitExceeded, _too_often)
     app.register_error_handler(CSRFError, _forged)
     app.register_error_handler(HTTPException, _wrong)
     app.after_request(_headers)
@@ -104,21 +116,30 @@ def _unaskable(error: ControlUnavailable) -> ResponseReturnValue:
     if _for_programs():
         return {"error": UNASKABLE}, 503
     why = str(error) if current_user.is_authenticated else ""
-    page = render_template("unaskable.html", said=UNASKABLE, why=why, **frame())
+    page = render_template("unaskable.html", why=why, **frame())
     return page, 200 if partial() else 503
 
 
-def _too_often(_error: TooManyRequests) -> ResponseReturnValue:
-    flash("Too many attempts. Please wait a minute.")
-    return render_template("login.html", form=login.LoginForm(formdata=None)), 429, {"Retry-After": "60"}
+def _too_often(error: RateLimitExceeded) -> ResponseReturnValue:
+    wait = timedelta(seconds=error.limit.limit.get_expiry())
+    flash(_("Too many attempts. Please wait %(time)s.", time=words.span(wait, tongue)))
+    return _again(), 429, {"Retry-After": str(int(wait.total_seconds()))}
 
 
 def _forged(_error: CSRFError) -> ResponseReturnValue:
-    flash("This page was open for too long. Please try again.")
-    return render_template("login.html", form=login.LoginForm(formdata=None)), 400
+    flash(_("This page was open for too long. Please try again."))
+    return _again(), 400
+
+
+def _again() -> str:
+    """Where to go on from a form that was not taken."""
+    if current_user.is_authenticated:
+        return render_template("wrong.html", name=_("Nothing was changed."), code=HTTPStatus.BAD_REQUEST)
+    return render_template("login.html", form=login.LoginForm(formdata=None))
 
 
 def _wrong(error: HTTPException) -> ResponseReturnValue:
+    headers = {"Allow": ", ".join(sorted(error.valid_methods or ()))} if isinstance(error, MethodNotAllowed) else {}
     if _for_programs():
-        return {"error": error.name}, error.code or 500
-    return render_template("wrong.html", name=error.name, code=error.code), error.code or 500
+        return {"error": error.name}, error.code or 500, headers
+    return render_template("wrong.html", name=names.fault(error), code=error.code), error.code or 500, headers

@@ -11,15 +11,16 @@ from operator import add
 
 from backupmx.core.books import Line
 from backupmx.core.message import NOTICES
+from webui.tongue import lazy_gettext as _l
 
 AGES = (
-    (0, "today"),
-    (1, "yesterday"),
-    (2, "2 days ago"),
-    (3, "3 days ago"),
-    (4, "4 to 6 days"),
-    (7, "7 to 13 days"),
-    (14, "older"),
+    (0, _l("today")),
+    (1, _l("yesterday")),
+    (2, _l("2 days ago")),
+    (3, _l("3 days ago")),
+    (4, _l("4 to 6 days")),
+    (7, _l("7 to 13 days")),
+    (14, _l("older")),
 )
 """From which day back, and its name."""
 SHADES = 4
@@ -59,7 +60,7 @@ def ages(books: Mapping[str, Mapping[int, Line]], today: int) -> Grid:
     used = max((column for row in counts.values() for column, count in enumerate(row) if count), default=0)
     shown = max(2, used + 1)
     return Grid(
-        tuple(name for _, name in AGES[:shown]),
+        tuple(str(name) for _, name in AGES[:shown]),
         {
             name: tuple(Cell(count, -(-count * SHADES // most)) for count in row[:shown])
             for name, row in sorted(counts.items(), key=lambda item: -sum(item[1]))

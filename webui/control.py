@@ -10,44 +10,69 @@ from typing import Protocol, TypeVar
 from backupmx.control import handing
 from backupmx.control.answers import (
     Account,
+    AccountsAnswer,
+    AlertsAnswer,
+    AmendedAnswer,
     AnyAnswer,
     AnyRow,
     BooksAnswer,
     Counted,
+    DomainAnswer,
+    DomainsAnswer,
     Done,
     FindingsAnswer,
     HistoryAnswer,
     Key,
     LifeRow,
+    ListsAnswer,
+    Made,
     RecipientRow,
     Refused,
     ReportAnswer,
     Row,
     SpoolStatsAnswer,
     StatusAnswer,
+    TestedAnswer,
     Text,
+    Verified,
 )
 from backupmx.control.requests import (
+    AccountChange,
     Act,
     ActMatching,
+    AmendDomain,
     AnyListing,
     AnyRequest,
+    ApproveList,
     CheckToken,
     CountMatching,
     GetAccount,
+    GetAccounts,
+    GetAlerts,
     GetBooks,
+    GetDomain,
+    GetDomains,
     GetFindings,
     GetHistory,
     GetMetrics,
+    GetRecipient,
     GetReport,
     GetSpoolStats,
     GetStatus,
     ListQueue,
     ListRecipients,
+    LookAgain,
+    MuteAlerts,
     ReadMessage,
+    Resume,
     ShowMessage,
+    SpendCode,
+    TestAlerts,
     TrackMessages,
+    VerifyRecipient,
 )
+from backupmx.core.alerts import Answered
+from backupmx.core.amendment import Amended, Outline
 from backupmx.core.books import Line
 from backupmx.core.finding import Report
 from backupmx.core.history import History, Span
@@ -135,6 +160,56 @@ class Questions:
             raise _misfit(answer)
         return answer
 
+    def domains(self) -> tuple[Outline, ...]:
+        """All domains in force, at a glance."""
+        return self._one(GetDomains(), DomainsAnswer).domains
+
+    def domain(self, name: str) -> DomainAnswer:
+        """One domain, also one that is not there."""
+        return self._one(GetDomain(name), DomainAnswer)
+
+    def amend(self, request: AmendDomain) -> Amended | Refused:
+        """Change a domain in the configuration file; what came of it, or why nothing did."""
+        answer = self._control.ask(request)
+        if not isinstance(answer, AmendedAnswer | Refused):
+            raise _misfit(answer)
+        return answer if isinstance(answer, Refused) else answer.amended
+
+    def look_again(self, domain: str) -> Refused | None:
+        """Have a domain looked at; why not, if that cannot be. It may go on afterwards."""
+        answer = self._control.ask(LookAgain(domain))
+        if not isinstance(answer, Done | Refused):
+            raise _misfit(answer)
+        return answer if isinstance(answer, Refused) else None
+
+    def recipient(self, domain: str, local: str) -> RecipientRow | Refused | None:
+        """What is known of one address; None where nothing is."""
+        answer = self._control.ask(GetRecipient(domain, local))
+        if not isinstance(answer, RecipientRow | Refused | Done):
+            raise _misfit(answer)
+        return None if isinstance(answer, Done) else answer
+
+    def verify(self, domain: str, local: str) -> Verified | Refused:
+        """What the primary says of one address now."""
+        answer = self._control.ask(VerifyRecipient(domain, local))
+        if not isinstance(answer, Verified | Refused):
+            raise _misfit(answer)
+        return answer
+
+    def approve(self, domain: str, by: str) -> Lists | Refused:
+        """Have the list count that waits; the lists that the domain has then, or why not."""
+        answer = self._control.ask(ApproveList(domain, by))
+        if not isinstance(answer, ListsAnswer | Refused):
+            raise _misfit(answer)
+        return answer if isinstance(answer, Refused) else answer.lists
+
+    def resume(self, domain: str, by: str) -> Refused | None:
+        """Believe a domain's primary again; why not, if that cannot be."""
+        answer = self._control.ask(Resume(domain, by))
+        if not isinstance(answer, Done | Refused):
+            raise _misfit(answer)
+        return answer if isinstance(answer, Refused) else None
+
     def content(self, request: ReadMessage) -> Iterator[bytes]:
         """What a message says, piece by piece."""
         return self._control.content(request)
@@ -143,6 +218,29 @@ class Questions:
         """A user of the page."""
         answer = self._control.ask(GetAccount(name))
         return answer if isinstance(answer, Account) else None
+
+    def spend_code(self, name: str, code: str) -> bool:
+        """Whether this code of a user's second factor counts; it does not a second time."""
+        return isinstance(self._control.ask(SpendCode(name, code)), Done)
+
+    def accounts(self) -> AccountsAnswer:
+        """All users and tokens."""
+        return self._one(GetAccounts(), AccountsAnswer)
+
+    def change(self, request: AccountChange | MuteAlerts) -> Done | Made | Refused:
+        """Do it; what is new and shown once, or why it was not done."""
+        answer = self._control.ask(request)
+        if not isinstance(answer, Done | Made | Refused):
+            raise _misfit(answer)
+        return answer
+
+    def alerts(self) -> AlertsAnswer:
+        """What is wrong now, and who is told."""
+        return self._one(GetAlerts(), AlertsAnswer)
+
+    def test_alerts(self, by: str) -> tuple[Answered, ...]:
+        """Send a message to everybody who is told; what came of it."""
+        return self._one(TestAlerts(by), TestedAnswer).answered
 
     def key(self, token: str) -> Key | None:
         """What this token opens, if it is one."""

@@ -71,8 +71,9 @@ OURS = re.compile(
 
 
 def enough(role: str, least: Role) -> bool:
-    """Whether somebody of this role may do what takes at least that one."""
-    return role in RANK and RANK.index(Role(role)) >= RANK.index(least)
+    """Whether somebody of this role may do what takes at least that one. A role that nobody knows is no more than a viewer."""
+    known = Role(role) if role in RANK else Role.VIEWER
+    return RANK.index(known) >= RANK.index(least)
 
 
 def guard(questions: Questions) -> ResponseReturnValue | None:

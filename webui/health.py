@@ -13,6 +13,9 @@ from backupmx.core.books import Line
 from backupmx.core.finding import Finding, Level, Report
 from backupmx.core.history import Point, room_lasts
 from backupmx.core.queue import SpoolStats
+from webui import tongue
+from webui.tongue import gettext as _
+from webui.tongue import ngettext
 
 SOON_FULL = timedelta(days=3)
 LITTLE = 256 * 2**20
@@ -49,16 +52,25 @@ def health(stats: SpoolStats | None, points: Sequence[Point], books: Line | None
 
 def _room(stats: SpoolStats, points: Sequence[Point]) -> Finding:
     if stats.room <= 0:
-        said = "None: new mail is put off (452 4.3.1) until there is some. What is held stays safe."
-        return Finding("room", "", Level.BAD, said, "Give the spool's disk more space, or remove what is not mail from it.")
-    lasts = room_lasts(points)
-    rate = f"it lasts {words.span(lasts)} at the present rate" if lasts else "it does not become less at present"
+        said = _("None: new mail is put off (452 4.3.1) until there is some. What is held stays safe.")
+        mend = _("Give the spool's disk more space, or remove what is not mail from it.")
+        return Finding("room", "", Level.BAD, said, mend)
+    lasts, size = room_lasts(points), words.size(stats.room, tongue)
+    if lasts:
+        time = words.span(lasts, tongue)
+        said = _("%(size)s more can be taken; it lasts %(time)s at the present rate.", size=size, time=time)
+    else:
+        said = _("%(size)s more can be taken; it does not become less at present.", size=size)
     level = Level.ODD if stats.room < LITTLE or (lasts and lasts < SOON_FULL) else Level.GOOD
-    return Finding("room", "", level, f"{words.size(stats.room)} more can be taken; {rate}.")
+    return Finding("room", "", level, said)
 
 
 def _books(books: Line) -> Finding:
     if books.difference:
-        said = f"{words.recipients(abs(books.difference))} cannot be accounted for: a fault of ours."
-        return Finding("books", "", Level.BAD, said, "Please report it, with the log.")
-    return Finding("books", "", Level.GOOD, "Every recipient that was accepted is accounted for.")
+        said = ngettext(
+            "%(num)s recipient cannot be accounted for: a fault of ours.",
+            "%(num)s recipients cannot be accounted for: a fault of ours.",
+            abs(books.difference),
+        )
+        return Finding("books", "", Level.BAD, said, _("Please report it, with the log."))
+    return Finding("books", "", Level.GOOD, _("Every recipient that was accepted is accounted for."))

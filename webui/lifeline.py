@@ -13,29 +13,38 @@ from backupmx.core import words
 from backupmx.core.events import AnyEvent, Bounced, Damaged, Expired, Held, Released, Removed, Result, Told, Tried
 from backupmx.core.message import Kind
 from backupmx.core.track import Life, Standing
+from webui import tongue
+from webui.tongue import gettext as _
+from webui.tongue import lazy_gettext as _l
+from webui.tongue import ngettext, number
 
 FEW = 3
 """Recipients named in one line."""
 RECIPIENTS = 200
 """Recipients on a page."""
 _TRIED = {
-    Result.DELIVERED: ("good", "Delivered to {}."),
-    Result.DEFERRED: ("later", "Put off for {}."),
-    Result.FAILED: ("bad", "Refused for {}."),
-    Result.RELAYED: ("good", "Passed on at once, while its sender waited, to {}."),
+    Result.DELIVERED: ("good", _l("Delivered to %(whom)s.")),
+    Result.DEFERRED: ("later", _l("Put off for %(whom)s.")),
+    Result.FAILED: ("bad", _l("Refused for %(whom)s.")),
+    Result.RELAYED: ("good", _l("Passed on at once, while its sender waited, to %(whom)s.")),
 }
 _TOLD = {
-    Kind.FAILED: "The sender was told that {} will not get it.",
-    Kind.DELAYED: "The sender was told that it waits for {}.",
-    Kind.RELAYED: "The sender was told that it was delivered to {}.",
-    Kind.DELIVERED: "The sender was told that it was delivered to {}.",
+    Kind.FAILED: _l("The sender was told that %(whom)s will not get it."),
+    Kind.DELAYED: _l("The sender was told that it waits for %(whom)s."),
+    Kind.RELAYED: _l("The sender was told that it was delivered to %(whom)s."),
+    Kind.DELIVERED: _l("The sender was told that it was delivered to %(whom)s."),
 }
-_DONE = {Bounced: "sent it back", Held: "held it", Released: "released it", Removed: "deleted it"}
+_DONE = {
+    Bounced: _l("%(name)s sent it back."),
+    Held: _l("%(name)s held it."),
+    Released: _l("%(name)s released it."),
+    Removed: _l("%(name)s deleted it."),
+}
 _ENDS = {
-    Standing.DELIVERED: "It was delivered, and is no longer here.",
-    Standing.RELAYED: "It was passed on at once, and never waited here.",
-    Standing.RETURNED: "It was sent back: somebody did not get it, and its sender was told.",
-    Standing.REMOVED: "It was deleted by an admin.",
+    Standing.DELIVERED: _l("It was delivered, and is no longer here."),
+    Standing.RELAYED: _l("It was passed on at once, and never waited here."),
+    Standing.RETURNED: _l("It was sent back: somebody did not get it, and its sender was told."),
+    Standing.REMOVED: _l("It was deleted by an admin."),
 }
 
 
@@ -70,19 +79,17 @@ class Fared:
 
 def lines(life: Life) -> Iterator[Line]:
     """From arrival to the end, in order."""
-    client = life.client
-    tls = f" ({client.tls})" if client.tls else ", without encryption"
-    came = f"Came from {client.address}, which calls itself {client.helo}, {words.size(life.size)}{tls}."
-    yield Line(life.arrived, "plain", came)
-    for number, event in enumerate(life.events):
+    yield Line(life.arrived, "plain", _came(life))
+    for place, event in enumerate(life.events):
         yield _line(life, event)
-        if number == 0 and life.dropped:
-            yield Line(event.at, "plain", f"{life.dropped:,} more of the like are left out.")
+        if place == 0 and life.dropped:
+            left_out = ngettext("%(num)s more of the like is left out.", "%(num)s more of the like are left out.", life.dropped)
+            yield Line(event.at, "plain", left_out)
 
 
 def end(life: Life) -> str:
     """How it ended, in a sentence; empty while it is here."""
-    return _ENDS.get(life.standing, "") if life.ended else ""
+    return str(_ENDS.get(life.standing, "")) if life.ended else ""
 
 
 def fared(life: Life) -> tuple[Fared, ...]:
@@ -102,20 +109,39 @@ def fared(life: Life) -> tuple[Fared, ...]:
     return tuple(found)
 
 
+def _came(life: Life) -> str:
+    client, size = life.client, words.size(life.size, tongue)
+    if client.tls:
+        return _(
+            "Came from %(address)s, which calls itself %(helo)s, %(size)s (%(tls)s).",
+            address=client.address,
+            helo=client.helo,
+            size=size,
+            tls=client.tls,
+        )
+    return _(
+        "Came from %(address)s, which calls itself %(helo)s, %(size)s, without encryption.",
+        address=client.address,
+        helo=client.helo,
+        size=size,
+    )
+
+
 def _line(life: Life, event: AnyEvent) -> Line:
     match event:
         case Tried():
             mood, said = _TRIED[event.result]
             whom = _named(life, event.whom)
-            return Line(event.at, mood, said.format(whom), event.reply, _where(event), event.times, event.since)
+            return Line(event.at, mood, str(said) % {"whom": whom}, event.reply, _where(event), event.times, event.since)
         case Expired():
-            return Line(event.at, "bad", f"The holding window ended for {_named(life, event.whom)}.")
+            return Line(event.at, "bad", _("The holding window ended for %(whom)s.", whom=_named(life, event.whom)))
         case Told():
-            return Line(event.at, "plain", _TOLD[event.kind].format(_named(life, event.whom)), notice=event.notice)
+            said = str(_TOLD[event.kind]) % {"whom": _named(life, event.whom)}
+            return Line(event.at, "plain", said, notice=event.notice)
         case Damaged():
-            return Line(event.at, "bad", "Set aside: its content does not match its digest.", event.why)
+            return Line(event.at, "bad", _("Set aside: its content does not match its digest."), event.why)
         case _:
-            return Line(event.at, "plain", f"{event.by} {_DONE[type(event)]}.", event.why)
+            return Line(event.at, "plain", str(_DONE[type(event)]) % {"name": event.by}, event.why)
 
 
 def _where(event: Tried) -> str:
@@ -124,4 +150,6 @@ def _where(event: Tried) -> str:
 
 def _named(life: Life, whom: Sequence[int]) -> str:
     named = ", ".join(life.recipients[place] for place in whom[:FEW])
-    return named + (f" and {len(whom) - FEW} more" if len(whom) > FEW else "")
+    if len(whom) <= FEW:
+        return named
+    return _("%(named)s and %(count)s more", named=named, count=number(len(whom) - FEW))

@@ -1,80 +1,84 @@
-"""Who may read and act: a login for people, a bearer token for programs; everything that is not named as open is closed.
+"""How people come in and go out: a name and a password, then a code where there is a second factor.
 
-Knows: sessions, passwords' hashes, roles and what each may do, tokens, how often one may try.
-Does not know: what the pages show, where accounts are kept.
+Knows: forms, cookies, whose session a request belongs to.
+Does not know: what anybody may do (`guard`), where accounts are kept, what the pages show.
 
-The key that signs sessions is made when the process starts: sessions end with it. They end as well when the account is removed or
-gets a new password.
+The cookie is signed with a key that is made when the process starts, and holds nothing but a session's key. Sessions end as well
+when the account is removed or gets a new password.
 """
 
 import hashlib
 import hmac
-import re
-import secrets
-import threading
-from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
-from flask import Blueprint, Flask, Response, abort, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, flash, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
-from flask_limiter import Limiter
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf import CSRFProtect, FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from backupmx.control.accounts import MEMORY_KIB, Role, Scope
+from backupmx.control.accounts import Role
 from backupmx.control.answers import Account
+from backupmx.control.passwords import LONGEST
 from backupmx.errors import ControlUnavailable
+from webui import browsers
+from webui.attempts import Attempts
 from webui.control import Questions
+from webui.guard import OURS, enough, guard
+from webui.passwords import Passwords
+from webui.sessions import Clock, Session, Sessions
+from webui.tongue import gettext as _
+from webui.tongue import lazy_gettext as _l
 
-OPEN = {"static", "login.enter", "api.healthz"}
-"""What a stranger may ask for."""
-READING = {"GET", "HEAD", "OPTIONS"}
-FOR_ALL = {"login.enter", "login.leave"}
-"""Forms for every role; any other takes an operator."""
-FOR_ADMINS = {"pages.content"}
-"""What people wrote to each other is for nobody else."""
-CHANGING = {Scope.RECIPIENTS: {"recipients.put"}}
-"""What a token may do that does not read."""
-REALM = 'Bearer realm="Backup MX"'
-TRIES = "5 per minute"
-"""Failed logins from one address; for IPv6, from one /64."""
-OURS = re.compile(r"/((queue|track|report)(\?[!-~]{0,400})?|message/[0-9A-Za-z]{1,26})?", re.ASCII)
-"""Where a login may lead: to our own pages, and nowhere else."""
+HALF = "half"
+"""Where the cookie says whose password was right, until the code is."""
+HALF_LASTS = timedelta(minutes=5)
 
 
 class LoginForm(FlaskForm):  # type: ignore[misc]
     """What a person gives to come in."""
 
-    name = StringField("Name", [InputRequired(), Length(max=64)])
-    password = PasswordField("Password", [InputRequired(), Length(max=1024)])
+    name = StringField(_l("Name"), [InputRequired(), Length(max=64)])
+    password = PasswordField(_l("Password"), [InputRequired(), Length(max=LONGEST)])
     next = HiddenField()
 
 
-class User(UserMixin):  # type: ignore[misc]
-    """One who is signed in; the id in the session dies with the password."""
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """What a person with a second factor gives then."""
 
-    def __init__(self, name: str, fingerprint: str, role: str) -> None:
+    code = StringField(_l("Code from your app, or a recovery code"), [InputRequired(), Length(max=64)])
+
+
+class User(UserMixin):  # type: ignore[misc]
+    """One who is signed in, in one session."""
+
+    def __init__(self, name: str, role: str, session: Session) -> None:
         self.name = name
-        self.id = f"{fingerprint}:{name}"
-        self._role = role
+        self.role = role
+        self.session = session
+        self.id = session.key
 
     @property
     def may_act(self) -> bool:
-        """Whether messages are this user's to move."""
-        return self._role in (Role.OPERATOR, Role.ADMIN)
+        """Whether messages are this user's to move, and alerts to silence."""
+        return enough(self.role, Role.OPERATOR)
 
     @property
     def may_look_inside(self) -> bool:
         """Whether this user may read what a message says."""
-        return self._role == Role.ADMIN
+        return enough(self.role, Role.ADMIN)
+
+    @property
+    def may_govern(self) -> bool:
+        """Whether accounts, tokens and the configuration are this user's to change."""
+        return enough(self.role, Role.ADMIN)
 
 
-class Sessions(SecureCookieSessionInterface):
+class Cookies(SecureCookieSessionInterface):
     """Cookies are for TLS alone wherever the request came by TLS (also at a proxy on this machine)."""
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - the request decides
@@ -82,76 +86,99 @@ class Sessions(SecureCookieSessionInterface):
         return request.is_secure
 
 
-class Login:
-    """Asks who it is; a wrong name costs the same time as a wrong password."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What it takes to let somebody in."""
 
-    def __init__(self, questions: Questions) -> None:
-        self._questions = questions
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
-        # one at a time: each takes MEMORY_KIB
-        self._hashing = threading.Lock()
+    questions: Questions
+    passwords: Passwords
+    sessions: Sessions
+    attempts: Attempts
+    clock: Clock
 
-    def check(self, name: str, password: str) -> User | None:
-        """The user, if the password is right. Raises ControlUnavailable."""
-        account = self._questions.account(name)
-        with self._hashing:
-            right = self._verified(account.password_hash if account else self._nobody, password)
-        return User(account.name, _fingerprint(account), account.role) if account and right else None
+    def check(self, name: str, password: str) -> Account | None:
+        """The account, if the password is right; a wrong name costs the same time. Raises ControlUnavailable."""
+        account = self.questions.account(name)
+        return account if self.passwords.right(account.password_hash if account else None, password) else None
 
-    def again(self, id: str) -> User | None:
+    def let_in(self, account: Account) -> None:
+        """From now on the browser at hand is this user's, under a new key: nothing that it brought along counts."""
+        session.clear()
+        browser = browsers.said(*browsers.known(request.user_agent.string))
+        made = self.sessions.begin(account.name, _fingerprint(account), request.remote_addr or "", browser)
+        login_user(User(account.name, account.role, made))
+
+    def again(self, key: str) -> User | None:
         """The user of a session, if nothing changed since. While nobody can be asked, it may look at what is left to see."""
-        fingerprint, _, name = id.partition(":")
+        found = self.sessions.again(key)
+        if found is None:
+            return None
         try:
-            account = self._questions.account(name)
+            account = self.questions.account(found.name)
         except ControlUnavailable:
-            return User(name, fingerprint, Role.VIEWER)
-        known = account and hmac.compare_digest(_fingerprint(account), fingerprint)
-        return User(name, fingerprint, account.role) if account and known else None
+            return User(found.name, Role.VIEWER, found)
+        if account is None or not hmac.compare_digest(_fingerprint(account), found.fingerprint):
+            self.sessions.end(key)
+            return None
+        return User(account.name, account.role, found)
 
-    def _verified(self, hash: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(hash, password)
-        except (Argon2Error, InvalidHashError):
-            return False
+    # Between the password and the code
+
+    def ask_for_code(self, account: Account, target: str) -> ResponseReturnValue:
+        """The password was right; the cookie remembers that for a few minutes."""
+        session.clear()
+        session[HALF] = {
+            "name": account.name,
+            "fingerprint": _fingerprint(account),
+            "at": self.clock().isoformat(),
+            "next": target,
+        }
+        return redirect(url_for("login.code"))
+
+    def halfway(self) -> Account | None:
+        """Whose password was right, a short time ago and with the account as it still is."""
+        half: Mapping[str, str] | None = session.get(HALF)
+        if half is None or self.clock() - datetime.fromisoformat(half["at"]) >= HALF_LASTS:
+            return None
+        account = self.questions.account(half["name"])
+        same = account and hmac.compare_digest(_fingerprint(account), half["fingerprint"])
+        return account if same else None
 
 
-def install(app: Flask, questions: Questions, programs: Iterable[Blueprint]) -> None:
+def install(app: Flask, questions: Questions, programs: Iterable[Blueprint], clock: Clock) -> Access:
     """Close every door of an application, and put the login beside it; `programs` are the doors that take no forms."""
-    login = Login(questions)
+    access = Access(questions, Passwords(), Sessions(clock), Attempts(app), clock)
     manager = LoginManager(app)
     manager.session_protection = "strong"
-    manager.user_loader(login.again)
+    manager.user_loader(access.again)
     csrf = CSRFProtect(app)
     for doors in programs:
         # what changes something there takes a token, which no other site's page can send
         csrf.exempt(doors)
-    limiter = Limiter(_neighbourhood, app=app, storage_uri="memory://", headers_enabled=False)
-    app.session_interface = Sessions()
-    app.before_request(lambda: _guard(questions))
-    app.register_blueprint(_blueprint(login, limiter))
+    app.session_interface = Cookies()
+    app.before_request(lambda: guard(questions))
+    app.register_blueprint(_blueprint(access))
+    return access
 
 
-def _blueprint(login: Login, limiter: Limiter) -> Blueprint:
+def _blueprint(access: Access) -> Blueprint:
     pages = Blueprint("login", __name__)
 
     @pages.route("/login", methods=["GET", "POST"])
-    @limiter.limit(TRIES, methods=["POST"], deduct_when=lambda response: response.status_code == 401)
+    @access.attempts.few_from_one_place
     def enter() -> ResponseReturnValue:
-        if current_user.is_authenticated:
-            return redirect(url_for("pages.overview"))
-        form = LoginForm(next=request.args.get("next", "")[:500])
-        if form.validate_on_submit():
-            user = login.check(form.name.data, form.password.data)
-            if user:
-                session.clear()
-                login_user(user)
-                return redirect(form.next.data if OURS.fullmatch(form.next.data or "") else url_for("pages.overview"))
-            flash("That name and password do not fit together.")
-        return render_template("login.html", form=form), 401 if form.is_submitted() else 200
+        return redirect(url_for("pages.overview")) if current_user.is_authenticated else _by_password(access)
+
+    @pages.route("/login/code", methods=["GET", "POST"])
+    @access.attempts.few_from_one_place
+    @access.attempts.few_for_one_name(lambda: f"code of {session.get(HALF, {}).get('name', '')}")
+    def code() -> ResponseReturnValue:
+        account = access.halfway()
+        return _by_code(access, account) if account else redirect(url_for("login.enter"))
 
     @pages.post("/logout")
     def leave() -> ResponseReturnValue:
+        access.sessions.end(current_user.session.key)
         logout_user()
         session.clear()
         return redirect(url_for("login.enter"))
@@ -159,55 +186,33 @@ def _blueprint(login: Login, limiter: Limiter) -> Blueprint:
     return pages
 
 
-def _guard(questions: Questions) -> ResponseReturnValue | None:
-    """Let in who may come in; None lets the request go on."""
-    if request.endpoint in OPEN:
-        return None
-    if request.path.startswith(("/api/", "/metrics")):
-        return _guard_programs(questions)
-    if current_user.is_authenticated:
-        return None if _allowed() else abort(403)
-    asked = request.full_path.removesuffix("?")
-    target = url_for("login.enter", next=asked) if OURS.fullmatch(asked) else url_for("login.enter")
-    if "HX-Request" in request.headers:
-        return Response(status=401, headers={"HX-Redirect": target})
-    return redirect(target)
+def _by_password(access: Access) -> ResponseReturnValue:
+    form = LoginForm(next=request.args.get("next", "")[:500])
+    if form.validate_on_submit():
+        account = access.check(form.name.data, form.password.data)
+        if account and account.second:
+            return access.ask_for_code(account, form.next.data or "")
+        if account:
+            access.let_in(account)
+            return _onwards(form.next.data or "")
+        flash(_("That name and password do not fit together."))
+    return render_template("login.html", form=form), 401 if form.is_submitted() else 200
 
 
-def _allowed() -> bool:
-    """Whether the role of the one who is signed in is enough."""
-    if request.endpoint in FOR_ADMINS:
-        return bool(current_user.may_look_inside)
-    return request.method in READING or request.endpoint in FOR_ALL or bool(current_user.may_act)
+def _by_code(access: Access, account: Account) -> ResponseReturnValue:
+    form = CodeForm()
+    if form.validate_on_submit():
+        if access.questions.spend_code(account.name, form.code.data):
+            target = session[HALF]["next"]
+            access.let_in(account)
+            return _onwards(target)
+        flash(_("That code is not right, or it was used before."))
+    return render_template("login_code.html", form=form), 401 if form.is_submitted() else 200
 
 
-def _guard_programs(questions: Questions) -> ResponseReturnValue | None:
-    """A token opens what it is for and nothing else; a login reads alone, for other sites' pages can send its cookie."""
-    reads = request.method in READING
-    if not request.authorization:
-        return None if reads and current_user.is_authenticated else _challenge()
-    token = request.authorization.token if request.authorization.type == "bearer" else None
-    key = questions.key(token) if token else None
-    if key is None:
-        return _challenge()
-    g.by = f"token {key.name}"
-    if (reads and key.scope is Scope.READ) or request.endpoint in CHANGING.get(key.scope, ()):
-        return None
-    return {"error": "this token is not for that"}, 403, {"WWW-Authenticate": f'{REALM}, error="insufficient_scope"'}
-
-
-def _challenge() -> ResponseReturnValue:
-    return {"error": "a login or a token is needed"}, 401, {"WWW-Authenticate": REALM}
+def _onwards(target: str) -> ResponseReturnValue:
+    return redirect(target if OURS.fullmatch(target) else url_for("pages.overview"))
 
 
 def _fingerprint(account: Account) -> str:
     return hashlib.sha256(account.password_hash.encode()).hexdigest()[:32]
-
-
-def _neighbourhood() -> str:
-    """Who shares one count of failed logins. What a proxy says is not believed: behind one, all share."""
-    try:
-        address = ip_address(request.remote_addr or "")
-    except ValueError:
-        return "unknown"
-    return str(address if address.version == 4 else ip_network((address, 64), strict=False))

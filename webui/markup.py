@@ -5,13 +5,16 @@ Does not know: pages, requests.
 """
 
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import Flask
 from markupsafe import Markup
 
 from backupmx.core import words as common
 from backupmx.core.belief import Acquaintance
-from webui import verbs, words
+from backupmx.core.decisions import decisions
+from webui import names, tongue, verbs, words
+from webui.tongue import gettext as _
 
 REPLY_LIMIT = 240
 """Characters of a reply in a list; the message's own page shows more."""
@@ -32,12 +35,12 @@ def time(at: datetime, said: str) -> Markup:
 
 def age(since: datetime, now: datetime) -> Markup:
     """How long ago."""
-    return time(since, common.age(since, now))
+    return time(since, common.age(since, now, tongue))
 
 
 def left(until: datetime, now: datetime) -> Markup:
     """How long from now."""
-    return time(until, common.span(until - now) if until > now else "none")
+    return time(until, common.span(until - now, tongue) if until > now else _("none"))
 
 
 def on_clock(at: datetime, now: datetime) -> Markup:
@@ -47,17 +50,27 @@ def on_clock(at: datetime, now: datetime) -> Markup:
 
 def sender(address: str, limit: int = TEXT_LIMIT) -> Markup:
     """A reverse-path; the null one is told apart from a missing one."""
-    return untrusted(address, limit) if address else Markup('<span class="null">&lt;&gt; (a notification)</span>')
+    if address:
+        return untrusted(address, limit)
+    return Markup('<span class="null">&lt;&gt; ({})</span>').format(_("a notification"))
 
 
 def acquaintance(known: Acquaintance) -> str:
     """How well recipients are known, with no break before the per cent."""
-    return common.acquaintance(known).replace(" %", "\u00a0%")
+    return common.acquaintance(known, tongue).replace(" %", "\u00a0%")
 
 
 def teach(app: Flask) -> None:
     """Let the templates use all this."""
     app.jinja_env.filters.update(untrusted=untrusted, time=time, age=age, left=left, on_clock=on_clock, sender=sender)
-    app.jinja_env.filters.update(size=common.size, messages=common.messages, number=words.number)
-    app.jinja_env.globals.update(words=words, verbs=verbs, sentences=common.sentences, notices=common.notices)
-    app.jinja_env.globals.update(acquaintance=acquaintance, split=common.split, month_went=common.month)
+    common_words = (common.size, common.messages, common.outages)
+    app.jinja_env.filters.update(
+        {said.__name__: partial(said, tongue=tongue) for said in common_words}, number=tongue.number, part_name=names.part
+    )
+    app.jinja_env.globals.update(words=words, names=names, verbs=verbs, acquaintance=acquaintance)
+    app.jinja_env.globals.update(
+        sentences=partial(common.sentences, tongue=tongue),
+        decisions=partial(decisions, tongue=tongue),
+        split=partial(common.split, tongue=tongue),
+        month_went=partial(common.month, tongue=tongue),
+    )

@@ -56,10 +56,10 @@ def install(pages: Blueprint, questions: Questions) -> None:
         status = questions.status()
         now = status.time
         span = _span(request.args.get("span", ""))
-        fresh = _if_known(lambda: questions.history(Span.HOUR if span is Span.MONTH else span))
-        month = _if_known(lambda: last_month.told(fresh, now)) if fresh else None
+        fresh = if_known(lambda: questions.history(Span.HOUR if span is Span.MONTH else span))
+        month = if_known(lambda: last_month.told(fresh, now)) if fresh else None
         history = month if span is Span.MONTH else fresh
-        booked = _if_known(lambda: questions.books(day(now) - LOOK_BACK))
+        booked = if_known(lambda: questions.books(day(now) - LOOK_BACK))
         all_books = books.total(booked) if booked is not None else None
         return render_template(
             "overview.html",
@@ -73,14 +73,14 @@ def install(pages: Blueprint, questions: Questions) -> None:
             books=all_books,
             since=date_of(day(now) - LOOK_BACK),
             health=health.health(
-                _if_known(questions.stats), history.points if history else (), all_books, _if_known(questions.findings)
+                if_known(questions.stats), history.points if history else (), all_books, if_known(questions.findings)
             ),
             lines=[rows.line(row, status) for row in questions.listing(ListQueue(limit=NEWEST))],
             **frame(),
         )
 
 
-def _if_known(ask: Callable[[], T]) -> T | None:
+def if_known(ask: Callable[[], T]) -> T | None:
     """What makes the page richer is not to take it away: the sentence of truth needs none of it."""
     try:
         return ask()

@@ -19,7 +19,7 @@ from backupmx.core import ids, notation
 from backupmx.core import words as common
 from backupmx.core.message import NOTICES, State
 from backupmx.core.status import Status
-from webui import rows, selection, verbs, words
+from webui import names, rows, selection, tongue, verbs, words
 from webui.control import Questions
 from webui.frame import address, frame, still, tidied
 from webui.selection import Chosen
@@ -179,14 +179,14 @@ def _home(plan: Plan) -> str:
 
 def _offers(status: Status, chosen: Chosen) -> dict[str, list[tuple[str, str]]]:
     """What the filter's lists have, and whatever else is chosen now: values and their names."""
-    names = [domain.domain for domain in status.domains]
-    if chosen.domain and chosen.domain not in names:
-        names.append(chosen.domain)
+    domains = [domain.domain for domain in status.domains]
+    if chosen.domain and chosen.domain not in domains:
+        domains.append(chosen.domain)
     ages = list(selection.AGES)
     if chosen.older and chosen.older not in ages:
         ages.append(chosen.older)
     return {
-        "domain": [(name, words.domain_name(name)) for name in dict.fromkeys([*names, NOTICES])],
-        "state": [(state.value, state.value) for state in State],
-        "older": [(age, common.span(notation.duration(age))) for age in ages],
+        "domain": [(name, words.domain_name(name)) for name in dict.fromkeys([*domains, NOTICES])],
+        "state": [(state.value, names.state(state.value)) for state in State],
+        "older": [(age, common.span(notation.duration(age), tongue)) for age in ages],
     }

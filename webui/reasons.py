@@ -12,6 +12,7 @@ from backupmx.control.listing import last_learned, next_attempt
 from backupmx.core.message import Message, State
 from backupmx.core.status import DomainStatus, PrimaryState
 from webui import words
+from webui.tongue import gettext as _
 
 
 def why_here(row: Row, domains: Mapping[str, DomainStatus]) -> str:
@@ -20,28 +21,37 @@ def why_here(row: Row, domains: Mapping[str, DomainStatus]) -> str:
     learned = last_learned(message)
     match message.state():
         case State.DAMAGED:
-            return f"its content is damaged ({message.damage})"
+            return _("its content is damaged (%(why)s)", why=message.damage)
         case State.HELD:
             assert message.hold
-            return f"{message.hold.by} holds it{f': {message.hold.why}' if message.hold.why else ''}"
+            if message.hold.why:
+                return _("%(name)s holds it: %(why)s", name=message.hold.by, why=message.hold.why)
+            return _("%(name)s holds it", name=message.hold.by)
         case State.QUARANTINED:
-            refused = f"{learned.host} refused it" if learned and learned.host else "it could not be delivered"
-            return refused if message.envelope.proof else f"{refused}, and its sender may not be told"
+            return _why_quarantined(learned.host if learned else "", bool(message.envelope.proof))
         case State.LEASED:
             return ""
         case State.WAITING:
             return _why_waiting(message, domains)
 
 
+def _why_quarantined(host: str, may_be_told: bool) -> str:
+    if host and may_be_told:
+        return _("%(host)s refused it", host=host)
+    if host:
+        return _("%(host)s refused it, and its sender may not be told", host=host)
+    return _("it could not be delivered") if may_be_told else _("it could not be delivered, and its sender may not be told")
+
+
 def _why_waiting(message: Message, domains: Mapping[str, DomainStatus]) -> str:
     learned = last_learned(message)
     if doubtful := _doubtful(message, domains):
-        return f"the server of {doubtful} refuses mail that it used to accept"
+        return _("the server of %(domain)s refuses mail that it used to accept", domain=doubtful)
     if _all_down(message, domains):
-        return "the primary is down"
+        return _("the primary is down")
     if learned is None:
-        return "nobody was asked to take it yet"
-    return f"{learned.host} put it off" if learned.host else "it could not be handed over"
+        return _("nobody was asked to take it yet")
+    return _("%(host)s put it off", host=learned.host) if learned.host else _("it could not be handed over")
 
 
 def next_for_message(row: Row, domains: Mapping[str, DomainStatus], now: datetime) -> str:
@@ -49,24 +59,26 @@ def next_for_message(row: Row, domains: Mapping[str, DomainStatus], now: datetim
     message = row.message
     match message.state():
         case State.DAMAGED | State.QUARANTINED:
-            return "an admin decides"
+            return _("an admin decides")
         case State.HELD:
-            return "stays until it is released"
+            return _("stays until it is released")
         case State.LEASED:
-            return "on its way to the primary now"
+            return _("on its way to the primary now")
         case State.WAITING:
-            kept = f"; kept until {words.clock(row.expires, now)}" if row.expires else ""
-            return _next_try(message, domains, now) + kept
+            next_try = _next_try(message, domains, now)
+            if not row.expires:
+                return next_try
+            return _("%(next)s; kept until %(moment)s", next=next_try, moment=words.clock(row.expires, now))
 
 
 def _next_try(message: Message, domains: Mapping[str, DomainStatus], now: datetime) -> str:
     # a primary that is down is probed, and mail is not: its own due time means nothing until then
     if _all_down(message, domains):
-        return "goes as soon as the primary is back"
+        return _("goes as soon as the primary is back")
     if _doubtful(message, domains):
-        return "goes once the primary is right again"
+        return _("goes once the primary is right again")
     due = next_attempt(message)
-    return f"next try {words.clock(due, now)}" if due and due > now else "next in line"
+    return _("next try %(moment)s", moment=words.clock(due, now)) if due and due > now else _("next in line")
 
 
 def _all_down(message: Message, domains: Mapping[str, DomainStatus]) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from backupmx.core.history import LENGTH, STEP, History, Outage, Point, Span, end_of_step
-from webui import charts, words
+from webui import charts, names, words
 from webui.charts import Axis, Piece
+from webui.tongue import gettext as _
 
 REASONS = 3
 """Of the refusals so many are told apart in a chart; the table has all."""
@@ -78,12 +79,13 @@ def trends(history: History, now: datetime) -> Trends:
     # steps are whole ones, so that no bar changes its place while time goes on
     end = end_of_step(now, STEP[span])
     axis = Axis(end - LENGTH[span], end, STEP[span])
-    reasons = tuple(name for name, _ in _refusals(points).most_common())
+    reasons = tuple(name for name, count in _refusals(points).most_common())
+    taken = ((_("kept here"), lambda p: p.accepted), (_("passed on at once"), lambda p: p.relayed))
     drawn = (
         _depth(axis, points, now),
-        _bars(axis, span, "Taken", points, (("kept here", lambda p: p.accepted), ("passed on at once", lambda p: p.relayed))),
-        _bars(axis, span, "Delivered", points, (("recipients", lambda p: p.delivered),)),
-        _bars(axis, span, "Refused", points, _by_reason(reasons)),
+        _bars(axis, span, _("Taken"), points, taken),
+        _bars(axis, span, _("Delivered"), points, ((_("recipients"), lambda p: p.delivered),)),
+        _bars(axis, span, _("Refused"), points, _by_reason(reasons)),
     )
     return Trends(span, drawn, (axis.begin, axis.begin + LENGTH[span] / 2, axis.end), points, reasons)
 
@@ -113,10 +115,10 @@ def _stretch(times: Sequence[tuple[datetime, datetime]], begin: datetime, end: d
 def _depth(axis: Axis, points: Sequence[Point], now: datetime) -> Chart:
     most = max(points, key=lambda point: point.waiting, default=None)
     top = charts.scale(most.waiting if most else 0)
-    said = words.depth_went(points[0].waiting, points[-1].waiting, most.waiting, most.at, now) if most else words.NOTHING_KNOWN
+    said = words.depth_went(points[0].waiting, points[-1].waiting, most.waiting, most.at, now) if most else words.nothing_known()
     drawn = charts.lines(axis, ((point.at, point.waiting) for point in points), top)
-    parts = (Part("now", points[-1].waiting),) if points else ()
-    return Chart("Waiting", said, top, parts, charts.path(drawn), charts.area(drawn))
+    parts = (Part(_("now"), points[-1].waiting),) if points else ()
+    return Chart(_("Waiting"), said, top, parts, charts.path(drawn), charts.area(drawn))
 
 
 def _bars(
@@ -126,16 +128,16 @@ def _bars(
     values = [(end_of_step(point.at, axis.step), [number(point) for _, number in named]) for point in points]
     totals = [Part(name, sum(numbers[kind] for _, numbers in values)) for kind, (name, _) in enumerate(named)]
     top = charts.scale(max((sum(numbers) for _, numbers in values), default=0))
-    said = words.totals(title, [(part.name, part.total) for part in totals], span) if points else words.NOTHING_KNOWN
+    said = words.totals(title, [(part.name, part.total) for part in totals], span) if points else words.nothing_known()
     return Chart(title, said, top, tuple(totals), bars=charts.bars(axis, values, top))
 
 
 def _by_reason(reasons: Sequence[str]) -> Iterable[tuple[str, Callable[[Point], int]]]:
     told = reasons[:REASONS]
     for reason in told:
-        yield words.reason(reason), lambda point, reason=reason: point.refused.get(reason, 0)  # type: ignore[misc]
+        yield names.refusal(reason), lambda point, reason=reason: point.refused.get(reason, 0)  # type: ignore[misc]
     if len(reasons) > REASONS:
-        yield "for other reasons", lambda point: sum(number for name, number in point.refused.items() if name not in told)
+        yield _("for other reasons"), lambda point: sum(number for name, number in point.refused.items() if name not in told)
 
 
 def _refusals(points: Iterable[Point]) -> Counter[str]:

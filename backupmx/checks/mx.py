@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from backupmx.checks.names import ASK_AGAIN, Source, in_command, public
 from backupmx.config import Domain
 from backupmx.core.exchanges import Exchange
-from backupmx.core.finding import About, Finding
+from backupmx.core.finding import About, Finding, InDns
 from backupmx.courier.resolver import Found, NotFound, Resolver
 
 MOST_HOSTS = 20
@@ -47,17 +47,18 @@ class _Hosts:
 
 async def look(domain: str, policy: Domain, hostname: str, our_ips: Sequence[str], resolver: Resolver, source: Source) -> Seen:
     """`our_ips` are those that DNS has for our name."""
-    about = About("mx", domain)
+    about, first = About("mx", domain), _first(domain, policy, hostname)
     found = await resolver.exchanges(domain)
     if isinstance(found, NotFound):
         if not found.absent:
             return Seen((about.unknown(found.why, ASK_AGAIN),))
-        mend = f"{_wanted(domain, policy, hostname)} If the domain's name is another one, correct it in the configuration."
-        return Seen((about.bad(f"{found.why}: senders do not find this machine", mend),))
+        mend = f"{_set(first, policy)} If the domain's name is another one, correct it in the configuration."
+        return Seen((about.bad(f"{found.why}: senders do not find this machine", mend, InDns(first)),))
     listed = sorted(exchange for exchange in found.records if exchange.host)[:MOST_HOSTS]
     if not listed:
-        mend = f"Take the record away: `{domain}. IN MX 0 .`. {_wanted(domain, policy, hostname)}"
-        return Seen((about.bad("says that the domain takes no mail at all (null MX)", mend),))
+        none = f"{domain}. IN MX 0 ."
+        mend = f"Take the record away: `{none}`. {_set(first, policy)}"
+        return Seen((about.bad("says that the domain takes no mail at all (null MX)", mend, InDns(first, (none,))),))
     names = list(dict.fromkeys(exchange.host for exchange in listed))
     addresses = dict(zip(names, await asyncio.gather(*map(resolver.addresses, names)), strict=True))
 
@@ -85,25 +86,30 @@ async def _addresses_of_primaries(policy: Domain, resolver: Resolver) -> frozens
 def _order(about: About, hosts: _Hosts, policy: Domain, primary_ips: frozenset[str], hostname: str) -> Finding:
     """Whether senders try the primary first, and this machine when it is away."""
     domain, others = about.subject, hosts.others
+    found = tuple(_mx(domain, *exchange) for exchange in sorted((*hosts.ours, *others)))
+    theirs = tuple(_mx(domain, *exchange) for exchange in others)
     last = max((exchange.preference for exchange in (*hosts.ours, *others)), default=0)
     if not hosts.ours:
         said = f"this machine is not listed: senders do not come here while {_told(others)} is away"
-        return about.bad(said, f"Set in DNS, beside what is there: {_mx(domain, last + STEP, hostname)}")
+        new = _mx(domain, last + STEP, hostname)
+        return about.bad(said, f"Set in DNS, beside what is there: `{new}`", InDns((*theirs, new), found))
     best = min(hosts.ours)
     better = [exchange for exchange in others if exchange.preference < best.preference]
     # without a configured primary there is nobody to give mail to then
     tell = about.odd if policy.primary else about.bad
-    behind_all = f"Set in DNS: {_mx(domain, last + STEP, best.host)} (instead of {best.preference} {best.host}.)"
+    new = _mx(domain, last + STEP, best.host)
+    behind_all = f"Set in DNS: `{new}` (instead of {best.preference} {best.host}.)", InDns((*theirs, new), found)
     if not others:
         said = f"this machine alone is listed ({best.preference}): all mail comes this way, also while the primary is up"
-        return tell(said, f"{_wanted(domain, policy, hostname)} If this machine is meant to be the only way in, leave it.")
+        first = _first(domain, policy, hostname)
+        return tell(said, f"{_set(first, policy)} If this machine is meant to be the only way in, leave it.", InDns(first, found))
     if not better:
         said = f"this machine ({best.preference}) is not behind {_told(others)}: senders come here also while the primary is up"
-        return tell(said, behind_all)
+        return tell(said, *behind_all)
     primaries = _configured(policy, hosts, primary_ips)
     if any(exchange.preference >= best.preference for exchange in primaries):
         said = f"the primary, {_told(primaries)}, is not before this machine ({best.preference} {best.host})"
-        return about.odd(said, behind_all)
+        return about.odd(said, *behind_all)
     # an address of a private network tells nothing: the same server may have a public one
     if policy.primary and not primaries and any(map(public, primary_ips)):
         mend = (
@@ -111,8 +117,8 @@ def _order(about: About, hosts: _Hosts, policy: Domain, primary_ips: frozenset[s
             f"`backupmx domain set {domain} primary={in_command(better[0].host)}`. "
             "If the configuration is, name that server in the MX."
         )
-        return about.odd(f"{_told(better)} is before this machine, and is not the configured primary", mend)
-    return about.good(f"{_told(better)}, then this machine ({best.preference} {best.host})")
+        return about.odd(f"{_told(better)} is before this machine, and is not the configured primary", mend, InDns(found, found))
+    return about.good(f"{_told(better)}, then this machine ({best.preference} {best.host})", InDns(found, found))
 
 
 def _configured(policy: Domain, hosts: _Hosts, primary_ips: frozenset[str]) -> Sequence[Exchange]:
@@ -136,15 +142,24 @@ def _targets(about: About, hosts: _Hosts) -> Iterator[Finding]:
             yield about.unknown(found.why, ASK_AGAIN)
 
 
-def _wanted(domain: str, policy: Domain, hostname: str) -> str:
-    """All the records that the domain should have."""
-    primary = next((host.host for host in policy.primary if not host.literal), "")
-    first = _mx(domain, STEP, primary) if primary else f"{_mx(domain, STEP, f'mail.{domain}')} (with your mail server's name)"
-    return f"Set in DNS: {first} and {_mx(domain, 2 * STEP, hostname)}."
+def _first(domain: str, policy: Domain, hostname: str) -> tuple[str, str]:
+    """All the records that a domain without any should have: that of its primary, and ours."""
+    return _mx(domain, STEP, _name(policy) or f"mail.{domain}"), _mx(domain, 2 * STEP, hostname)
+
+
+def _set(first: tuple[str, str], policy: Domain) -> str:
+    theirs, ours = first
+    unsure = "" if _name(policy) else " (with your mail server's name)"
+    return f"Set in DNS: `{theirs}`{unsure} and `{ours}`."
+
+
+def _name(policy: Domain) -> str | None:
+    """Of the configured primary, if it has one."""
+    return next((host.host for host in policy.primary if not host.literal), None)
 
 
 def _mx(domain: str, preference: int, host: str) -> str:
-    return f"`{domain}. IN MX {min(preference, HIGHEST)} {host}.`"
+    return f"{domain}. IN MX {min(preference, HIGHEST)} {host}."
 
 
 def _told(exchanges: Sequence[Exchange]) -> str:

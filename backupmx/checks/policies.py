@@ -8,13 +8,14 @@ import hashlib
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from backupmx.checks import certificate
 from backupmx.checks.certificate import Chain
-from backupmx.checks.names import ASK_AGAIN
+from backupmx.checks.names import ASK_AGAIN, text_record
 from backupmx.core import dane
 from backupmx.core.dane import Tlsa
-from backupmx.core.finding import About, Finding
+from backupmx.core.finding import About, Finding, InDns
 from backupmx.core.sts import Policy
 from backupmx.courier.resolver import Found, NotFound, Resolver
 from backupmx.courier.sts import Sts
@@ -27,27 +28,39 @@ async def tlsa(name: str, chain: Chain | Finding, resolver: Resolver) -> Finding
     about = About("tlsa", name)
     found = await resolver.tlsa(name, SMTP_PORT)
     if isinstance(found, NotFound):
-        return about.good("no TLSA record: none is needed") if found.absent else about.unknown(found.why, ASK_AGAIN)
+        wanted = () if isinstance(chain, Finding) else (_line(name, _of(chain)),)
+        said = "no TLSA record: none is needed"
+        return about.good(said, InDns(wanted)) if found.absent else about.unknown(found.why, ASK_AGAIN)
     if isinstance(chain, Finding):
         return about.unknown("there are TLSA records, and the certificate cannot be looked at", chain.mend)
     return _held_against(about, found, chain)
 
 
 def _held_against(about: About, found: Found[Tlsa], chain: Chain) -> Finding:
-    owner = f"_{SMTP_PORT}._tcp.{about.subject}."
     own, *authorities = chain
-    wanted = f"{owner} IN TLSA {dane.ITSELF} {dane.KEY} {dane.SHA_256} {hashlib.sha256(_key(own)).hexdigest()}"
+    wanted = _line(about.subject, _of(chain))
+    there = tuple(_line(about.subject, record) for record in found.records)
+    dns = InDns((wanted,), there)
     usable = dane.usable(found.records)
     if not usable:
-        return about.odd("no TLSA record that senders could use: they give mail as if there were none", f"Set in DNS: `{wanted}`")
+        said = "no TLSA record that senders could use: they give mail as if there were none"
+        return about.odd(said, f"Set in DNS: `{wanted}`", dns)
     named = [record for record in usable if record.usage == dane.ITSELF and _names(record, own)]
     signed = [record for record in usable if record.usage == dane.AUTHORITY and any(_names(record, each) for each in authorities)]
     if not named and not signed:
         said = "no TLSA record names the certificate in use: senders who go by DANE give no mail to this machine"
-        return about.bad(
-            said, f"Set in DNS now: `{wanted}` (and keep the key when the certificate is renewed: `certbot renew --reuse-key`)"
-        )
-    return about.good("a TLSA record names the certificate in use")
+        mend = f"Set in DNS now: `{wanted}` (and keep the key when the certificate is renewed: `certbot renew --reuse-key`)"
+        return about.bad(said, mend, dns)
+    return about.good("a TLSA record names the certificate in use", InDns(there, there))
+
+
+def _of(chain: Chain) -> Tlsa:
+    """The record that names a certificate by its key, and holds for as long as the key is kept."""
+    return Tlsa(dane.ITSELF, dane.KEY, dane.SHA_256, hashlib.sha256(_key(chain[0])).digest())
+
+
+def _line(name: str, record: Tlsa) -> str:
+    return f"_{SMTP_PORT}._tcp.{name}. IN TLSA {record.usage} {record.selector} {record.matching} {record.data.hex()}"
 
 
 def _names(record: Tlsa, one: x509.Certificate) -> bool:
@@ -60,10 +73,18 @@ def _key(one: x509.Certificate) -> bytes:
 
 async def sts(domain: str, ours: tuple[str, ...], chain: Chain | Finding, resolver: Resolver, policies: Sts) -> Finding:
     """Does a domain's MTA-STS policy, if it has one, let senders come here? `ours` are our names in its MX records."""
-    about = About("mta-sts", domain)
-    texts = await resolver.texts(f"_mta-sts.{domain}")
+    about, name = About("mta-sts", domain), f"_mta-sts.{domain}"
+    texts = await resolver.texts(name)
     if isinstance(texts, NotFound):
         return about.good("no MTA-STS policy: none is needed") if texts.absent else about.unknown(texts.why, ASK_AGAIN)
+    there = tuple(text_record(name, text) for text in texts.records)
+    finding = await _promise(about, ours, chain, policies)
+    # the record is right, whatever the policy that it announces says
+    return replace(finding, dns=InDns(there, there))
+
+
+async def _promise(about: About, ours: tuple[str, ...], chain: Chain | Finding, policies: Sts) -> Finding:
+    domain = about.subject
     policy = await policies.policy(domain)
     if isinstance(policy, str):
         mend = (

@@ -7,7 +7,7 @@ Does not know: what is right.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -101,23 +101,40 @@ class Round:
         of_domains.sort(key=lambda finding: order[finding.subject])
         return (*machine, outward, inward, *of_domains)
 
+    async def look_at(self, domain: str) -> tuple[Finding, ...]:
+        """What is found of one domain, and of the names that it needs to lead here."""
+        own = await self._resolver.addresses(self._settings.hostname)
+        chain = certificate.load(self._settings)
+        seen = {domain: await self._mx(domain, own)}
+        of_names, promised, (given_back, _) = await asyncio.gather(
+            self._all(*self._names(own, chain, seen)), self._promised(chain, seen), self._given_back(seen)
+        )
+        known = recipients.look(domain, self._settings.domains[domain], self._told.acquaintances.get(domain))
+        return (*of_names, *seen[domain].findings, *promised, *given_back, known)
+
     # This machine
 
     async def _machine(self, own: Found[str] | NotFound, chain: Chain | Finding, seen: Mapping[str, Seen]) -> list[Finding]:
-        hostname = self._settings.hostname
-        ours = dict.fromkeys([hostname, *(name for each in seen.values() for name in each.ours)])
-        ips = tuple(filter(public, own.records)) if isinstance(own, Found) else ()
-        resolver = self._resolver
         return await self._all(
             (About("clock"), partial(asyncio.to_thread, clock.look, self._clock())),
             # a disk that is about to fail may answer nothing for a long time
             (About("disk"), partial(asyncio.to_thread, disk.look, self._settings.spool, int(self._settings.reserve))),
-            (About("certificate", hostname), partial(self._certificate, chain)),
-            *((About("addresses", name), partial(self._leads_here, name)) for name in ours),
-            *((About("ptr", ip), partial(names.back, hostname, ip, resolver)) for ip in ips),
-            (About("spf", hostname), partial(names.sender_policy, hostname, ips, resolver, self._records)),
-            *((About("tlsa", name), partial(policies.tlsa, name, chain, resolver)) for name in ours),
+            (About("certificate", self._settings.hostname), partial(self._certificate, chain)),
+            *self._names(own, chain, seen),
         )
+
+    def _names(
+        self, own: Found[str] | NotFound, chain: Chain | Finding, seen: Mapping[str, Seen]
+    ) -> Iterator[tuple[About, Look[Finding | list[Finding]]]]:
+        """Those under which it is listed, and what DNS says of them."""
+        hostname = self._settings.hostname
+        ours = dict.fromkeys([hostname, *(name for each in seen.values() for name in each.ours)])
+        ips = tuple(filter(public, own.records)) if isinstance(own, Found) else ()
+        resolver = self._resolver
+        yield from ((About("addresses", name), partial(self._leads_here, name)) for name in ours)
+        yield from ((About("ptr", ip), partial(names.back, hostname, ip, resolver)) for ip in ips)
+        yield About("spf", hostname), partial(names.sender_policy, hostname, ips, resolver, self._records)
+        yield from ((About("tlsa", name), partial(policies.tlsa, name, chain, resolver)) for name in ours)
 
     async def _certificate(self, chain: Chain | Finding) -> list[Finding]:
         return [chain] if isinstance(chain, Finding) else list(certificate.look(chain, self._settings.hostname, self._clock()))

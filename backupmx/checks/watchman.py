@@ -4,10 +4,10 @@ Knows: the last report.
 Does not know: what there is to look at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from backupmx.checks.round import Round
-from backupmx.core.finding import Level, Report
+from backupmx.core.finding import Finding, Level, Report
 from backupmx.ports import Clock
 from backupmx.watch import log
 
@@ -30,6 +30,19 @@ class Watchman:
             log.trouble("checks", error)
             return
         self.report = Report(findings, self._clock())
+        self._tell(findings)
+
+    async def look_again(self, domain: str) -> None:
+        """Look at one domain, and what it needs of this machine."""
+        try:
+            findings = await self._begin().look_at(domain)
+        except Exception as error:  # noqa: BLE001 - what was found before stands
+            log.trouble("checks", error)
+            return
+        self.report = self.report.renewed(domain, findings, self._clock())
+        self._tell(findings)
+
+    def _tell(self, findings: Sequence[Finding]) -> None:
         bad = {(finding.topic, finding.subject): finding for finding in findings if finding.level is Level.BAD}
         for place in bad.keys() - self._bad:
             log.found_bad(*place, bad[place].said, bad[place].mend)

@@ -10,11 +10,12 @@ import rich_click as click
 from backupmx.cli.options import asker, config_option, config_path
 from backupmx.cli.selection import parsed
 from backupmx.cli.terminal import say, show
-from backupmx.cli.wishes import Wishes, value, wishes
+from backupmx.cli.wishes import Wishes, wishes
 from backupmx.control.answers import AnyAnswer, Done, Refused, StatusAnswer
 from backupmx.control.client import ControlClient
 from backupmx.control.requests import AnyRequest, GetStatus, Reload
 from backupmx.core import notation, words
+from backupmx.core.amendment import Change
 from backupmx.core.status import Status
 from backupmx.errors import BackupMXError, ControlAbsent, ControlUnavailable
 
@@ -44,8 +45,7 @@ def add(domain: str, wanted: Wishes, dry_run: bool) -> None:
 
     def edit(draft: "Draft") -> None:
         _stop_if(draft.has(domain), f"{domain}: is there already; change it with: backupmx domain set {domain} KEY=VALUE")
-        draft.add(domain)
-        _grant(draft, domain, wanted)
+        _edit(draft, Change.ADD, domain, wanted)
 
     _amend(f"domain add {domain} {_spelt(wanted)}", edit, dry_run)
 
@@ -66,7 +66,7 @@ def set_keys(domain: str, wanted: Wishes, dry_run: bool) -> None:
 
     def edit(draft: "Draft") -> None:
         _stop_if(not draft.has(domain), f"{domain}: is not configured; add it with: backupmx domain add {domain}")
-        _grant(draft, domain, wanted)
+        _edit(draft, Change.SET, domain, wanted)
 
     _amend(f"domain set {domain} {_spelt(wanted)}", edit, dry_run)
 
@@ -81,7 +81,7 @@ def remove(domain: str, dry_run: bool, yes: bool) -> None:
 
     def edit(draft: "Draft") -> None:
         _stop_if(not draft.has(domain), f"{domain}: is not configured")
-        draft.drop(domain)
+        _edit(draft, Change.REMOVE, domain, {})
 
     def consider(status: Status | None) -> None:
         if warning := _left_behind(domain, status):
@@ -91,13 +91,10 @@ def remove(domain: str, dry_run: bool, yes: bool) -> None:
     _amend(f"domain remove {domain}", edit, dry_run, consider)
 
 
-def _grant(draft: "Draft", domain: str, wanted: Wishes) -> None:
-    for key, text in wanted.items():
-        path = tuple(key.split("."))
-        if text:
-            draft.put(domain, path, value(key, text))
-        else:
-            draft.drop(domain, path)
+def _edit(draft: "Draft", change: Change, domain: str, wanted: Wishes) -> None:
+    from backupmx import amendments  # noqa: PLC0415 - the settings are not needed for --help
+
+    amendments.edit(draft, change, domain, wanted)
 
 
 def _spelt(wanted: Wishes) -> str:

@@ -126,6 +126,7 @@ def _rows(found: "Status") -> Iterator[Sequence[str]]:
 def _rest(found: "Status") -> Iterator[str]:
     """What has no room in the table, each with its domain, and at the end what is to be decided."""
     from backupmx.core import words  # noqa: PLC0415
+    from backupmx.core.decisions import decisions  # noqa: PLC0415
 
     for domain in found.domains:
         if domain.primary.last_error:
@@ -134,5 +135,5 @@ def _rest(found: "Status") -> Iterator[str]:
             yield f"{domain.domain}: recipients: {words.acquaintance(domain.acquaintance)}"
         if domain.split:
             yield f"{domain.domain}: {words.split(domain.split)}"
-    for notice in words.notices(found):
-        yield f"{notice.said} {notice.command}"
+    for decision in decisions(found):
+        yield f"{decision.said} {decision.command}"

@@ -9,7 +9,7 @@ from backupmx.cli.options import config_option, json_option
 from backupmx.cli.terminal import Column, say, show, show_json, show_table
 from backupmx.cli.user import accounts
 
-SCOPES = ("read", "recipients")
+SCOPES = ("read", "act", "recipients")
 
 
 @click.group()
@@ -20,7 +20,13 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("name")
-@click.option("--scope", type=click.Choice(SCOPES), default="read", show_default=True, help="What it opens, and nothing else.")
+@click.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    default="read",
+    show_default=True,
+    help="What it opens, and nothing else; `act` may also read.",
+)
 @config_option
 def create(name: str, scope: str) -> None:
     """Make a token, and print it once."""

@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from msgspec.structs import replace
 
 from backupmx.cli.options import config_option, json_option, settings
 from backupmx.cli.terminal import Column, say, show_json, show_table
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from backupmx.control.accounts import Accounts
 
 ROLES = ("viewer", "operator", "admin")
-SHORTEST = 8
-"""Characters of a password (NIST SP 800-63B section 3.1.1.2)."""
 
 
 def accounts() -> "Accounts":
@@ -35,8 +34,9 @@ def user() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @config_option
 def add(name: str, role: str, password_stdin: bool) -> None:
-    """Add a user; one who exists gets the new role and password."""
+    """Add a user; one who exists gets the new role and password, and keeps the second factor."""
     from backupmx.control.accounts import Role  # noqa: PLC0415
+    from backupmx.control.passwords import SHORTEST  # noqa: PLC0415
 
     book = accounts()
     password = _password(password_stdin)
@@ -54,13 +54,14 @@ def add(name: str, role: str, password_stdin: bool) -> None:
 @json_option
 @config_option
 def list_users(as_json: bool) -> None:
-    """List users and roles."""
+    """List users, their roles, and who is asked for a code after the password."""
     users = accounts().users()
     if as_json:
         for found in users:
-            show_json({"name": found.name, "role": found.role})
+            show_json({"name": found.name, "role": found.role, "second_factor": found.second is not None})
         return
-    show_table((Column("NAME"), Column("ROLE")), ((found.name, found.role.value) for found in users))
+    columns = (Column("NAME"), Column("ROLE"), Column("SECOND FACTOR"))
+    show_table(columns, ((found.name, found.role.value, "yes" if found.second else "no") for found in users))
     if not users:
         say("no user yet: backupmx user add NAME --role admin")
 
@@ -74,6 +75,18 @@ def remove(name: str) -> None:
         say(f"no user {name}")
         sys.exit(1)
     say(f"user {name}: removed")
+
+
+@user.command("totp-off")
+@click.argument("name")
+@config_option
+def totp_off(name: str) -> None:
+    """Ask a user for no code any more: for who has lost the phone and the recovery codes."""
+    problem = accounts().change_user(name, lambda user: replace(user, second=None))
+    if problem:
+        say(f"no user {name}")
+        sys.exit(1)
+    say(f"user {name}: the password alone is enough from now on")
 
 
 def _password(from_stdin: bool) -> str:

@@ -3,15 +3,12 @@
 import functools
 import json
 import re
-import tomllib
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import rich_click as click
 
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 R = TypeVar("R")
 Wishes = dict[str, str]
 """Of each key what was typed for it; nothing for one that is to be taken away."""
@@ -39,22 +36,3 @@ def wishes(command: Callable[..., R]) -> Callable[..., R]:
         return command(wanted=wanted, **kwargs)
 
     return with_wishes
-
-
-def value(key: str, text: str) -> Any:
-    """As the file has it. Lists are typed with commas; as in TOML, with its quotes or brackets, is possible too."""
-    from backupmx.config import Domain, Ldap  # noqa: PLC0415 - not needed for --help
-
-    if text[0] in ("'", '"', "["):
-        with suppress(tomllib.TOMLDecodeError):
-            # as one line, so that it cannot be more than one value
-            return tomllib.loads("value = " + text.replace("\n", " "))["value"]
-    fields = Domain.model_fields | {f"ldap.{name}": field for name, field in Ldap.model_fields.items()}
-    default = fields[key].default if key in fields else None
-    if isinstance(default, tuple):
-        return [part.strip() for part in text.split(",")]
-    if isinstance(default, bool | None):
-        return TRUTHS.get(text.lower(), text)
-    if isinstance(default, int) and text.isascii() and text.isdecimal():
-        return int(text)
-    return text

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from backupmx.control.accounts import Scope
+from backupmx.control.accounts import Role, Scope
 from backupmx.core.alerts import Answered, Standing
+from backupmx.core.amendment import Amended, Outline, Sheet
 from backupmx.core.belief import Word
 from backupmx.core.books import Line
 from backupmx.core.finding import Finding
@@ -122,6 +123,40 @@ class Account(Answer, frozen=True, tag="account"):
     name: str
     role: str
     password_hash: str
+    second: bool = False
+    """Whether a code is to be asked for after the password."""
+
+
+class Person(Struct, frozen=True):
+    """A user of the page, without what is secret."""
+
+    name: str
+    role: Role
+    second: datetime | None
+    """Since when there is a second factor."""
+    recovery: int
+    """Recovery codes that are left."""
+
+
+class Label(Struct, frozen=True):
+    """A token, without what is secret."""
+
+    name: str
+    scope: Scope
+    created: datetime
+
+
+class AccountsAnswer(Answer, frozen=True, tag="accounts"):
+    """Users by name, tokens with the oldest first."""
+
+    users: tuple[Person, ...]
+    tokens: tuple[Label, ...]
+
+
+class Made(Answer, frozen=True, tag="made"):
+    """A new token, or recovery codes: to be shown once, for they are not kept."""
+
+    secrets: tuple[str, ...]
 
 
 class Key(Answer, frozen=True, tag="key"):
@@ -171,6 +206,31 @@ class ListsAnswer(Answer, frozen=True, tag="lists"):
     lists: Lists
 
 
+class DomainsAnswer(Answer, frozen=True, tag="domains"):
+    """All domains in force, in the order of the file."""
+
+    domains: tuple[Outline, ...]
+
+
+class DomainAnswer(Answer, frozen=True, tag="domain"):
+    """One domain."""
+
+    sheet: Sheet
+    lists: Lists
+    findings: tuple[Finding, ...]
+    """Of the last look: its own, and those of this machine's names."""
+    at: datetime | None
+    """When that was; None before the first."""
+    looking: bool
+    """Whether somebody asked for a new look, and it is not over."""
+
+
+class AmendedAnswer(Answer, frozen=True, tag="amended"):
+    """What came of it."""
+
+    amended: Amended
+
+
 class Refused(Answer, frozen=True, tag="refused", omit_defaults=True):
     """It was not done, and why, in words for a person."""
 
@@ -193,10 +253,15 @@ AnyAnswer = (
     | SpoolStatsAnswer
     | Text
     | Account
+    | AccountsAnswer
+    | Made
     | Key
     | Verified
     | ListNumber
     | ListsAnswer
+    | DomainsAnswer
+    | DomainAnswer
+    | AmendedAnswer
     | Refused
     | AnyRow
 )

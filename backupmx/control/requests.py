@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from backupmx.control.accounts import Role, Scope
+from backupmx.core.amendment import Change
 from backupmx.core.history import Span
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
@@ -170,6 +172,80 @@ class CheckToken(Request, frozen=True, tag="token"):
     token: str
 
 
+class SpendCode(Request, frozen=True, tag="spend-code"):
+    """For the page's login, after a right password: a code of the second factor; answered by `Done` if it counts, once."""
+
+    name: str
+    code: str
+
+
+class GetAccounts(Request, frozen=True, tag="accounts"):
+    """All users and tokens; answered by `AccountsAnswer`."""
+
+
+class AddUser(Request, frozen=True, tag="add-user"):
+    """Answered by `Done`."""
+
+    name: str
+    role: Role
+    password_hash: str
+    by: str
+
+
+class SetRole(Request, frozen=True, tag="set-role"):
+    """Answered by `Done`; the last admin stays one."""
+
+    name: str
+    role: Role
+    by: str
+
+
+class SetPassword(Request, frozen=True, tag="set-password"):
+    """Answered by `Done`; all sessions of the user end."""
+
+    name: str
+    password_hash: str
+    by: str
+
+
+class RemoveUser(Request, frozen=True, tag="remove-user"):
+    """Answered by `Done`; the last admin stays."""
+
+    name: str
+    by: str
+
+
+class SetSecond(Request, frozen=True, tag="set-second"):
+    """A user has put this secret into an app, which `code` proves; answered by `Made` with recovery codes."""
+
+    name: str
+    secret: str
+    code: str
+    by: str
+
+
+class DropSecond(Request, frozen=True, tag="drop-second"):
+    """No code is asked for any more; answered by `Done`."""
+
+    name: str
+    by: str
+
+
+class CreateToken(Request, frozen=True, tag="create-token"):
+    """Answered by `Made`."""
+
+    name: str
+    scope: Scope
+    by: str
+
+
+class RevokeToken(Request, frozen=True, tag="revoke-token"):
+    """Answered by `Done`."""
+
+    name: str
+    by: str
+
+
 class ListRecipients(Request, frozen=True, tag="recipients"):
     """What is known of a domain's recipients, in the order of their local parts; answered by `RecipientRow`s, then `Done`."""
 
@@ -233,6 +309,45 @@ class ApproveList(Request, frozen=True, tag="approve-list"):
     by: str
 
 
+class GetRecipient(Request, frozen=True, tag="recipient"):
+    """What is known of one address; answered by `RecipientRow`, or by `Done` where nothing is."""
+
+    domain: str
+    local: str
+
+
+class GetDomains(Request, frozen=True, tag="domains"):
+    """All domains at a glance; answered by `DomainsAnswer`."""
+
+
+class GetDomain(Request, frozen=True, tag="domain"):
+    """What the file says of a domain, also of one that is not there, and what was found of it; answered by `DomainAnswer`."""
+
+    domain: str
+
+
+class AmendDomain(Request, frozen=True, tag="amend"):
+    """Change a domain in the configuration file and have it taken, or with `dry_run` only tell; answered by `AmendedAnswer`.
+
+    Refused when the file is not any more what the wishes were made from.
+    """
+
+    change: Change
+    domain: str
+    made_from: str
+    """`Sheet.digest`."""
+    by: str
+    wanted: Mapping[str, str] = {}
+    """Of each key what was typed for it; nothing for one that is to be taken away."""
+    dry_run: bool = False
+
+
+class LookAgain(Request, frozen=True, tag="look"):
+    """Look at a domain's names, primary and recipients now; answered by `Done` when that is over, or after some seconds."""
+
+    domain: str
+
+
 class Resume(Request, frozen=True, tag="resume"):
     """What a domain's primary says is to be believed again; answered by `Done`."""
 
@@ -242,8 +357,11 @@ class Resume(Request, frozen=True, tag="resume"):
 
 MessageRequest = ShowMessage | Act | CountMatching | ActMatching
 Alerting = GetAlerts | TestAlerts | MuteAlerts
+AccountChange = AddUser | SetRole | SetPassword | RemoveUser | SetSecond | DropSecond | CreateToken | RevokeToken
+AccountRequest = GetAccount | CheckToken | SpendCode | GetAccounts | AccountChange
 LookBack = GetHistory | GetBooks | GetReport
-RollRequest = ForgetRecipients | VerifyRecipient | BeginList | Enlist | CloseList | ApproveList
+DomainRequest = GetDomains | GetDomain | AmendDomain | LookAgain
+RollRequest = GetRecipient | ForgetRecipients | VerifyRecipient | BeginList | Enlist | CloseList | ApproveList
 AnyListing = ListQueue | ListRecipients | TrackMessages | ReadMessage
 AnyRequest = (
     GetStatus
@@ -255,8 +373,8 @@ AnyRequest = (
     | GetSpoolStats
     | GetMetrics
     | Reload
-    | GetAccount
-    | CheckToken
+    | AccountRequest
     | AnyListing
+    | DomainRequest
     | RollRequest
 )

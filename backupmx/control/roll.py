@@ -15,6 +15,7 @@ from backupmx.control.requests import (
     CloseList,
     Enlist,
     ForgetRecipients,
+    GetRecipient,
     ListRecipients,
     RollRequest,
     VerifyRecipient,
@@ -72,6 +73,8 @@ class RollDesk:
         if request.domain not in self._domains:
             return _no_domain(request.domain)
         match request:
+            case GetRecipient():
+                return self._find(request)
             case VerifyRecipient():
                 return await self._ask_primary(request)
             case ForgetRecipients():
@@ -84,6 +87,12 @@ class RollDesk:
                 return await self._close(request)
             case ApproveList():
                 return await self._approve(request)
+
+    def _find(self, request: GetRecipient) -> AnyAnswer:
+        local, roll = spelt(request.local), self._roll
+        entry = Entry(local, roll.recall(request.domain, local), roll.listed(request.domain, local))
+        known = entry.learned is not None or entry.listed
+        return _row(request.domain, entry, roll.clock(request.domain)) if known else Done()
 
     async def _ask_primary(self, request: VerifyRecipient) -> AnyAnswer:
         # it goes out on a line of SMTP: nothing but an address may

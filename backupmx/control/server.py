@@ -16,17 +16,19 @@ from pathlib import Path
 import msgspec
 
 from backupmx.control import place
+from backupmx.control.accounting import AccountsDesk
 from backupmx.control.accounts import Accounts
 from backupmx.control.admin import Admin, WriteBack
 from backupmx.control.alerting import AlertsDesk
-from backupmx.control.answers import Account, AnyAnswer, Done, FindingsAnswer, Key, Refused, SpoolStatsAnswer, StatusAnswer, Text
+from backupmx.control.answers import AnyAnswer, Done, FindingsAnswer, Refused, SpoolStatsAnswer, StatusAnswer, Text
+from backupmx.control.domains import DomainsDesk
 from backupmx.control.lookback import LookBackDesk
 from backupmx.control.requests import (
+    AccountRequest,
     Alerting,
     AnyListing,
     AnyRequest,
-    CheckToken,
-    GetAccount,
+    DomainRequest,
     GetFindings,
     GetMetrics,
     GetSpoolStats,
@@ -43,10 +45,9 @@ from backupmx.control.requests import (
 )
 from backupmx.control.roll import RollDesk, Verify
 from backupmx.control.track import TrackDesk
-from backupmx.core.finding import Report
 from backupmx.core.status import Status
 from backupmx.errors import BackupMXError
-from backupmx.ports import Alerts, Clock, Roll, Spool
+from backupmx.ports import Alerts, Amendments, Clock, Lookout, Roll, Spool
 from backupmx.watch import log
 from backupmx.watch.history import History
 
@@ -78,14 +79,15 @@ class ControlServer:
         resume: Callable[[str], bool],
         write_back: WriteBack,
         past: History,
-        report: Callable[[], Report],
+        lookout: Lookout,
         alerts: Alerts,
+        amendments: Amendments,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain.
 
         `verify` asks a primary of one address, `resume` has one believed again, `write_back` tells a sender; `past` is how things
-        went, `report` what the last look found. The domains are those that have a window.
+        went, `lookout` has what the last look found, `amendments` the file. The domains are those that have a window.
         """
         self._path = path
         self._spool = spool
@@ -93,10 +95,11 @@ class ControlServer:
         self._reload = reload
         self._metrics = metrics
         self._resume = resume
-        self._report = report
-        self._accounts = accounts
+        self._lookout = lookout
+        self._accounts = AccountsDesk(accounts, clock)
         self._admin = Admin(spool, clock, wake, windows, write_back, seconds)
         self._roll = RollDesk(roll, verify, windows.keys())
+        self._domains = DomainsDesk(amendments, lookout, roll)
         self._track = TrackDesk(spool.track, seconds)
         self._look_back = LookBackDesk(past, spool, windows.keys(), clock)
         self._alerts = AlertsDesk(alerts, clock)
@@ -161,7 +164,7 @@ class ControlServer:
                 await _send(writer, answer)
         return True
 
-    async def _answers(self, request: AnyRequest) -> AsyncGenerator[AnyAnswer, None]:
+    async def _answers(self, request: AnyRequest) -> AsyncGenerator[AnyAnswer, None]:  # noqa: C901 - one line a desk
         try:
             if isinstance(request, AnyListing):
                 async with contextlib.aclosing(self._listing(request)) as rows:
@@ -171,8 +174,12 @@ class ControlServer:
                 yield await self._admin.answer(request)
             elif isinstance(request, RollRequest):
                 yield await self._roll.answer(request)
+            elif isinstance(request, DomainRequest):
+                yield await self._domains.answer(request)
             elif isinstance(request, LookBack):
                 yield await self._look_back.answer(request)
+            elif isinstance(request, AccountRequest):
+                yield await self._accounts.answer(request)
             elif isinstance(request, Alerting):
                 yield await self._alerts.answer(request)
             else:
@@ -195,12 +202,12 @@ class ControlServer:
             case ReadMessage():
                 return self._admin.content(request)
 
-    async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: C901, PLR0911 - one line a request
+    async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: PLR0911 - one line a request
         match request:
             case GetStatus():
                 return StatusAnswer(self._status())
             case GetFindings():
-                report = self._report()
+                report = self._lookout.report
                 return FindingsAnswer(report.findings, report.at)
             case GetSpoolStats():
                 return SpoolStatsAnswer(self._spool.stats())
@@ -216,12 +223,6 @@ class ControlServer:
                 if not problems and request.what:
                     log.configuration_changed(request.by, request.what)
                 return Refused(problems) if problems else Done()
-            case GetAccount():
-                user = self._accounts.find(request.name)
-                return Account(user.name, user.role, user.password_hash) if user else Refused(("no such user",))
-            case CheckToken():
-                token = self._accounts.check_token(request.token)
-                return Key(token.name, token.scope) if token else Refused(("no such token",))
             case _:
                 return Refused(("not a question for one answer",))
 

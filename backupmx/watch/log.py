@@ -336,3 +336,13 @@ def configuration_changed(by: str, what: str) -> None:
 def recipients_changed(verb: str, by: str, domain: str, entries: int) -> None:
     """An admin changed what is known of a domain's recipients."""
     _log.info("admin", verb=verb, by=by, domain=domain, entries=entries)
+
+
+def account_changed(verb: str, by: str, name: str, what: str) -> None:
+    """Somebody changed a user of the page or a token; `what` is the new role or scope."""
+    _log.info("admin", verb=verb, by=by, account=name, what=what)
+
+
+def code_refused(name: str) -> None:
+    """Somebody who knows a user's password gave a wrong code."""
+    _log.warning("second factor refused", account=name)

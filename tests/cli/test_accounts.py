@@ -3,22 +3,23 @@
 import json
 
 import argon2
+import pyotp
 import pytest
 from control.house import House
 
 from backupmx.control.accounts import Scope
-from backupmx.control.answers import Key, Refused
-from backupmx.control.requests import CheckToken
+from backupmx.control.answers import Key, Made, Refused
+from backupmx.control.requests import CheckToken, SetSecond, SpendCode
 from cli.conftest import Run
 
 
 def test_a_user_is_added_changed_listed_and_removed(house: House, run: Run) -> None:
     """The least role unless more is given."""
     assert run("user", "add", "alice", "--password-stdin", typed="correct horse\n").exit_code == 0
-    assert json.loads(run("user", "list", "--json").stdout) == {"name": "alice", "role": "viewer"}
+    assert json.loads(run("user", "list", "--json").stdout) == {"name": "alice", "role": "viewer", "second_factor": False}
     changed = run("user", "add", "alice", "--role", "admin", "--password-stdin", typed="battery staple")
     assert changed.stderr == "backupmx: user alice: changed, admin\n"
-    assert run("user", "list").stdout.split() == ["NAME", "ROLE", "alice", "admin"]
+    assert run("user", "list").stdout.split() == ["NAME", "ROLE", "SECOND", "FACTOR", "alice", "admin", "no"]
     found = house.accounts.find("alice")
     assert found is not None
     assert argon2.PasswordHasher().verify(found.password_hash, "battery staple")
@@ -72,6 +73,8 @@ def test_a_token_is_for_reading_unless_more_is_said(house: House, run: Run) -> N
     assert [(entry["name"], entry["scope"]) for entry in listed] == [("grafana", "read"), ("cron", "recipients")]
     assert run("token", "list").stdout.split()[-1] == "recipients"
     assert run("token", "create", "other", "--scope", "everything").exit_code == 2
+    (token,) = run("token", "create", "steers", "--scope", "act").stdout.splitlines()
+    assert house.client.ask(CheckToken(token)) == Key("steers", Scope.ACT)
 
 
 def test_a_spoilt_accounts_file_is_one_clear_line(house: House, run: Run) -> None:
@@ -80,3 +83,25 @@ def test_a_spoilt_accounts_file_is_one_clear_line(house: House, run: Run) -> Non
     done = run("user", "list")
     assert done.exit_code == 1
     assert "is no accounts file" in done.stderr
+
+
+def test_who_lost_the_phone_is_let_in_again(house: House, run: Run) -> None:
+    """The list shows who has a second factor; `totp-off` takes it away, with or without a server."""
+    run("user", "add", "alice", "--role", "admin", "--password-stdin", typed="correct horse\n")
+    secret = pyotp.random_base32()
+    made = house.client.ask(SetSecond("alice", secret, pyotp.TOTP(secret).at(house.now), "alice"))
+    assert isinstance(made, Made)
+    listed = run("user", "list", "--json").stdout
+    assert json.loads(listed)["second_factor"] is True
+    assert run("user", "list").stdout.split()[-1] == "yes"
+    assert not any(text in listed for text in (secret, *made.secrets))
+    assert run("user", "totp-off", "alice").exit_code == 0
+    assert run("user", "list").stdout.split()[-1] == "no"
+    assert isinstance(house.client.ask(SpendCode("alice", made.secrets[0])), Refused)
+    assert run("user", "totp-off", "nobody").exit_code == 1
+
+
+def test_the_last_admin_may_be_removed_by_who_has_the_file(house: House, run: Run) -> None:
+    """On the page nobody could come in any more; here the next one is a command away."""
+    run("user", "add", "alice", "--role", "admin", "--password-stdin", typed="correct horse\n")
+    assert run("user", "remove", "alice").exit_code == 0

@@ -113,7 +113,7 @@ def test_the_network_for_programs(site: Site) -> None:
     site.primary.on("STARTTLS", DROP)
     done = check(site.path, "--network", "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(list(row) == ["topic", "subject", "level", "said", "mend"] for row in rows)
+    assert all(list(row) == ["topic", "subject", "level", "said", "mend", "dns"] for row in rows)
     assert "tls given up" in done.stderr
     assert next(row["level"] for row in rows if row["topic"] == "mta-sts") == "odd"
     assert sorted((site.house.path / "spool").iterdir()) == before

@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from control.house import House, running
 from serve.instance import eventually
 
-from backupmx import config
+from backupmx import app, config  # noqa: F401 - what is not loaded yet, nobody in particular may be unable to read
 from backupmx.cli.main import root
 from backupmx.errors import ConfigurationUnchanged
-from backupmx.revision import revising
+from backupmx.revision import hindrance, revising
 from backupmx.spool.memory import MemorySpool
 from cli.admin import FILE, Admin
 from cli.conftest import Run
@@ -141,6 +141,22 @@ def test_a_file_that_this_user_may_not_change_is_told_plainly() -> None:
         assert (done.exit_code, done.stderr) == (1, f"backupmx: {admin.path}: this user may not change it\n")
         assert admin.wrote()
         assert [path.name for path in place.iterdir()] == ["b.toml"]
+
+
+def test_what_is_in_the_way_of_a_change_is_known_before() -> None:
+    """For the page: a directory or a file that may not be written, and an owner that a new file could not be given."""
+    with tempfile.TemporaryDirectory() as name:
+        place, path = Path(name), Path(name) / "b.toml"
+        place.chmod(0o755)
+        path.write_text(FILE)
+        assert hindrance(path) == ""
+        with nobody_in_particular():
+            assert hindrance(path) == f"{path}: this user may not change it"
+        place.chmod(0o777)
+        path.chmod(0o666)
+        with nobody_in_particular():
+            assert hindrance(path) == f"{path}: it belongs to another user"
+        assert hindrance(place / "none.toml") == f"{place}/none.toml: cannot be read: No such file or directory"
 
 
 def test_a_disk_without_room_leaves_the_file_as_it_was(admin: Admin) -> None:

@@ -14,6 +14,7 @@ import uvloop
 from structlog.testing import capture_logs
 
 from backupmx.alerts.crier import Crier, Sources
+from backupmx.amendments import Amendments
 from backupmx.config import Alerts, Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.client import ControlClient
@@ -21,7 +22,7 @@ from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core import ids
 from backupmx.core.belief import Acquaintance, Learned
-from backupmx.core.finding import Report
+from backupmx.core.finding import About, Report
 from backupmx.core.ids import MessageId
 from backupmx.core.message import Client, Envelope, Proof, Recipient
 from backupmx.core.outcome import Deferred, Failed, Reply
@@ -38,6 +39,7 @@ WINDOWS = {"one.example": timedelta(days=10), "two.example": timedelta(days=3)}
 
 
 SETTINGS = Settings.model_validate({"hostname": "mx2.example.net", "domain": {name: {} for name in WINDOWS}})
+FILE = 'hostname = "mx2.example.net"\n' + "".join(f'\n[domain."{name}"]  # {name}\n' for name in WINDOWS)
 _serial = itertools.count(0x0198 << 112)
 
 
@@ -76,6 +78,13 @@ class House:
     logged: Sequence[Mapping[str, Any]] = ()
     loop: asyncio.AbstractEventLoop | None = None
 
+    looked: list[str] = field(default_factory=list)
+    taken: int = 0
+
+    @property
+    def file(self) -> Path:
+        return self.path / "backupmx.toml"
+
     @property
     def client(self) -> ControlClient:
         return ControlClient(self.path / "c.sock", timeout_s=20)
@@ -112,7 +121,8 @@ class House:
                 "resume": self._resume,
                 "write_back": Notifier(SETTINGS, self.spool.content, an_id_of_ours).bounced,
                 "past": self.past,
-                "report": lambda: self.report,
+                "lookout": self,
+                "amendments": Amendments(self.file, SETTINGS, self._take),
                 "alerts": self.alerts,
                 "seconds": lambda: self.tick(),  # noqa: PLW0108 - a test may set it later
             }
@@ -186,6 +196,14 @@ class House:
         self.resumed.append(domain)
         return domain in WINDOWS
 
+    async def look_again(self, domain: str) -> None:
+        self.looked.append(domain)
+        self.report = self.report.renewed(domain, (About("mx", domain).good("as it should be"),), self.now)
+
+    def _take(self) -> tuple[str, ...]:
+        self.taken += not self.problems
+        return self.problems
+
     def _wake(self) -> None:
         self.woken += 1
 
@@ -203,6 +221,7 @@ def closing_past(house: House) -> Iterator[None]:
 @contextmanager
 def running(path: Path, spool: Any, alert_urls: tuple[str, ...] = ()) -> Iterator[House]:
     """The house, with its server taking connections."""
+    (path / "backupmx.toml").write_text(FILE)
     house = House(path, spool, loop=uvloop.new_event_loop(), alert_urls=alert_urls)
     thread = threading.Thread(target=house.loop.run_forever)
     thread.start()

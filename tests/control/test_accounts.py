@@ -7,8 +7,11 @@ import threading
 from pathlib import Path
 
 import argon2
+import pyotp
 import pytest
+from msgspec.structs import replace
 
+from backupmx.control import second
 from backupmx.control.accounts import Accounts, Role, Scope
 from backupmx.errors import AccountsUnusable
 from control.house import NOW
@@ -120,3 +123,37 @@ def test_a_directory_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(AccountsUnusable, match=r"Not a directory|File exists"):
         Accounts(tmp_path / "file" / "accounts.json").set_user("alice", Role.VIEWER, "correct horse")
+
+
+def test_a_file_of_the_first_layout_is_read_and_brought_forward(path: Path) -> None:
+    """It knew no second factor; nobody is locked out, and the next change writes today's layout."""
+    old = {"version": 1, "users": [{"name": "alice", "role": "admin", "password_hash": "x"}], "tokens": []}
+    path.write_text(json.dumps(old))
+    accounts = Accounts(path)
+    found = accounts.find("alice")
+    assert found and found.second is None
+    accounts.create_token("x", NOW)
+    assert json.loads(path.read_text())["version"] == 2
+    assert accounts.find("alice") == found
+
+
+def test_a_newer_file_is_told_and_left_as_it_is(path: Path) -> None:
+    """What this version does not know must not be lost by its next change."""
+    path.write_text('{"version": 3, "users": []}')
+    for _ in range(2):
+        with pytest.raises(AccountsUnusable, match="newer version"):
+            Accounts(path).set_user("alice", Role.ADMIN, "correct horse")
+    assert path.read_text() == '{"version": 3, "users": []}'
+
+
+def test_a_new_password_by_the_command_line_keeps_the_second_factor(path: Path) -> None:
+    """It protects against who knows the password; who has the file takes it away by name."""
+    accounts = Accounts(path)
+    accounts.set_user("alice", Role.ADMIN, "correct horse")
+    secret = pyotp.random_base32()
+    begun = second.begin(secret, pyotp.TOTP(secret).at(NOW), NOW)
+    assert begun
+    assert accounts.change_user("alice", lambda user: replace(user, second=begun[0])) == ""
+    accounts.set_user("alice", Role.VIEWER, "battery staple")
+    assert [(user.role, user.second) for user in accounts.users()] == [(Role.VIEWER, begun[0])]
+    assert not set(begun[1]) & set(path.read_text().split('"'))

@@ -7,6 +7,7 @@ from backupmx.control.balance import Balance
 from backupmx.control.requests import GetBooks, GetHistory, GetReport, GetStatus
 from backupmx.core import books, history, words
 from backupmx.core.books import Line
+from backupmx.core.decisions import decisions
 from backupmx.core.history import KEPT, Outage, Span, Sums
 from backupmx.core.outcome import Delivered, Reply
 from backupmx.core.status import Primary, PrimaryState, document
@@ -125,7 +126,7 @@ def test_books_that_do_not_balance_are_told_to_everybody(house: House) -> None:
     house.difference = balance.difference
     answer = house.client.ask(GetStatus())
     assert isinstance(answer, StatusAnswer)
-    (notice,) = words.notices(answer.status)
+    (notice,) = decisions(answer.status)
     assert "do not balance: of 3 recipients" in notice.said
     assert notice.command == "backupmx spool verify"
     assert "difference" not in document(answer.status)["queue"]

@@ -9,59 +9,79 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from argon2 import PasswordHasher
 from past import FINDINGS, OUTAGES, STATS, booked, history, lives_gone, months, records
+from protected import AMENDED, LISTS, OUTLINES, sheet
 from samples import CONTENT, NOW, OUTAGE, ago, outage_rows
 
-from backupmx.control.accounts import MEMORY_KIB, Scope
+from backupmx.control.accounts import Role, Scope
 from backupmx.control.answers import (
     Account,
+    AccountsAnswer,
+    AlertsAnswer,
+    AmendedAnswer,
     AnyAnswer,
     BooksAnswer,
     Counted,
+    DomainAnswer,
+    DomainsAnswer,
     Done,
     FindingsAnswer,
     HistoryAnswer,
     Key,
     LifeRow,
+    Person,
     Piece,
+    RecipientRow,
     Refused,
     ReportAnswer,
     Row,
     SpoolStatsAnswer,
     StatusAnswer,
+    TestedAnswer,
     Text,
 )
+from backupmx.control.passwords import hasher
 from backupmx.control.requests import (
     MOVES,
     Act,
     ActMatching,
+    AmendDomain,
     AnyRequest,
     CheckToken,
     CountMatching,
     GetAccount,
+    GetAccounts,
+    GetAlerts,
     GetBooks,
+    GetDomain,
+    GetDomains,
     GetFindings,
     GetHistory,
     GetMetrics,
+    GetRecipient,
     GetReport,
     GetSpoolStats,
     GetStatus,
     ListQueue,
+    ListRecipients,
+    MuteAlerts,
     ReadMessage,
     ShowMessage,
+    TestAlerts,
     TrackMessages,
     Verb,
 )
 from backupmx.core import ids, track
-from backupmx.core.finding import Finding
+from backupmx.core.amendment import Amended
+from backupmx.core.belief import Word
+from backupmx.core.finding import NAMES, Finding
 from backupmx.core.history import Outage
 from backupmx.core.status import Status
 from backupmx.core.track import Life, Record
 
 PASSWORD = "correct horse battery staple"
 TOKEN = "bmx_a-token-for-tests"
-HASH = PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1).hash(PASSWORD)
+HASH = hasher().hash(PASSWORD)
 
 
 @dataclass
@@ -86,6 +106,11 @@ class Canned:
     """Seconds that a batch takes."""
     page: int | None = None
     """After so many rows a listing says that its time is over."""
+    alerts: AlertsAnswer = field(default_factory=lambda: AlertsAnswer((), ("mailto://smtp.example.net",), None))
+    tested: TestedAnswer = field(default_factory=lambda: TestedAnswer(()))
+    hindrance: str = ""
+    """Why the configuration file cannot be changed."""
+    amended: Amended = AMENDED
     silent: tuple[type, ...] = ()
     """Questions that are refused."""
     asked: list[AnyRequest] = field(default_factory=list)
@@ -126,10 +151,29 @@ class Canned:
                 yield ReportAnswer(months(), ago(days=20))
             case GetFindings():
                 yield FindingsAnswer(self.findings, ago(minutes=4))
+            case GetDomains():
+                yield DomainsAnswer(OUTLINES)
+            case GetDomain():
+                found = tuple(each for each in self.findings if each.subject == request.domain or each.topic in NAMES)
+                yield DomainAnswer(sheet(request.domain, self.hindrance), LISTS, found, ago(minutes=4), looking=False)
+            case ListRecipients():
+                yield Done()
+            case GetRecipient():
+                yield RecipientRow(request.domain, request.local, Word.KNOWN, 3600, "250 ok", listed=True)
+            case AmendDomain():
+                yield AmendedAnswer(self.amended)
             case GetSpoolStats():
                 yield SpoolStatsAnswer(STATS)
             case GetMetrics():
                 yield Text(self.metrics)
+            case GetAlerts():
+                yield self.alerts
+            case TestAlerts():
+                yield self.tested
+            case MuteAlerts():
+                yield Done()
+            case GetAccounts():
+                yield AccountsAnswer(tuple(Person(name, Role(self.role), None, 0) for name in self.accounts), ())
             case GetAccount():
                 known = self.accounts.get(request.name)
                 yield Account(request.name, self.role, known) if known else Refused(("no such user",))

@@ -8,6 +8,7 @@ from browser import web
 from canned import PASSWORD, Canned, serving
 from flask import Flask
 from flask.testing import FlaskClient
+from guest import Home
 from jinja2 import FileSystemBytecodeCache
 from real import Running, served
 from visitor import token_in
@@ -70,6 +71,14 @@ def house(tmp_path: Path, running: Running) -> Path:
 @pytest.fixture
 def visitor(house: Path) -> FlaskClient:
     return create_app(ControlClient(house / "c.sock", 20)).test_client()
+
+
+@pytest.fixture
+def home(house: Path, running: Running, compiled: FileSystemBytecodeCache) -> Home:
+    """That, with three users and the page before it."""
+    found = Home(house, running)
+    found.app.jinja_env.bytecode_cache = compiled
+    return found
 
 
 @pytest.fixture

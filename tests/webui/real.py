@@ -2,19 +2,26 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from backupmx import config
 from backupmx.alerts.crier import Crier, Sources
+from backupmx.amendments import Amendments
 from backupmx.config import Settings
 from backupmx.control.accounts import Accounts
 from backupmx.control.metrics import exposition
 from backupmx.control.server import ControlServer
 from backupmx.core import ids
-from backupmx.core.finding import Report
+from backupmx.core.amendment import Amended, Change, Outline, Sheet
+from backupmx.core.finding import About, Report
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Deferred, Delivered, Reply
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
@@ -28,6 +35,18 @@ CONTENT = b"Subject: x\r\n\r\nhello\r\n"
 ID = ids.encode((0x0199AB << 104).to_bytes(16))
 
 
+FILE = """\
+# Our backup
+hostname = "mx2.example.net"
+spool = "PLACE/spool"
+
+# the office
+[domain."example.com"]  # the first
+primary = ["mail.example.com:25"]   # in the cellar
+holding_window = "5d"
+"""
+
+
 async def nobody_knows(_domain: str, _local: str) -> Reply | None:
     return None
 
@@ -39,8 +58,53 @@ class Running:
     started: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     up: bool = False
+    now: datetime = NOW
+    """What the server's clock says, also for codes of a second factor."""
+    report: Report = field(default_factory=Report)
     loop: asyncio.AbstractEventLoop | None = None
     spool: LmdbSpool | None = None
+    looked: list[str] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    file: Path = Path()
+    now_holds: Amendments | None = None
+    """The configuration file, to the processes that run now."""
+    hindrance: str = ""
+    log: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def before(self) -> str:
+        """The file as it was at first."""
+        return FILE.replace("PLACE", str(self.file.parent))
+
+    def logged(self, verb: str) -> list[tuple[str, str]]:
+        """Who did what, of what an admin did."""
+        return [(line["by"], line["what"]) for line in self.log if line.get("verb") == verb]
+
+    def take(self) -> tuple[str, ...]:
+        """The processes are replaced at once."""
+        self.now_holds = Amendments(self.file, config.load(self.file), self.take)
+        return ()
+
+    def outlines(self) -> tuple[Outline, ...]:
+        assert self.now_holds
+        return self.now_holds.outlines()
+
+    def sheet(self, domain: str) -> Sheet:
+        assert self.now_holds
+        sheet = self.now_holds.sheet(domain)
+        return replace(sheet, hindrance=self.hindrance) if self.hindrance else sheet
+
+    def amend(self, change: Change, domain: str, wanted: Mapping[str, str], made_from: str, *, dry_run: bool) -> Amended:
+        assert self.now_holds
+        return self.now_holds.amend(change, domain, wanted, made_from, dry_run=dry_run)
+
+    async def look_again(self, domain: str) -> None:
+        self.looked.append(domain)
+        self.report = self.report.renewed(domain, (About("mx", domain).good("looked at anew"),), NOW)
+
+    def resume(self, domain: str) -> bool:
+        self.resumed.append(domain)
+        return True
 
     def come_back(self) -> None:
         """The primary is up, and takes what waits for it."""
@@ -59,6 +123,9 @@ async def deliver(spool: LmdbSpool) -> None:
 async def serve(place: Path, running: Running) -> None:
     """One message came in two hours ago; its primary deferred it once, and is down since."""
     layout.prepare(place / "spool")
+    running.file = place / "backupmx.toml"
+    running.file.write_text(FILE.replace("PLACE", str(place)))
+    running.take()
     spool = LmdbSpool(place / "spool", owner="courier", reserve=0, map_size=2**24)
     running.spool, running.loop = spool, asyncio.get_running_loop()
     intake = spool.intake(ID)
@@ -75,7 +142,8 @@ async def serve(place: Path, running: Running) -> None:
         down = Primary(PrimaryState.DOWN, NOW - timedelta(hours=1), "connection refused")
         primary = Primary(PrimaryState.UP, NOW) if running.up else down
         view = DomainView(primary, NOW + timedelta(seconds=30), WINDOW)
-        return compose("0.1.0", "mx2.example.net", NOW, spool.census(), {"example.com": view})
+        views = {outline.domain: view for outline in running.outlines()}
+        return compose("0.1.0", "mx2.example.net", NOW, spool.census(), views)
 
     past = History(place / "spool" / "history.sqlite", ("example.com",), NOW)
     settings = Settings.model_validate({"hostname": "mx2.example.net", "domain": {"example.com": {}}})
@@ -87,20 +155,22 @@ async def serve(place: Path, running: Running) -> None:
         wake=lambda: None,
         reload=tuple,
         metrics=lambda: exposition(status(), spool.stats(), crier.counts()),
-        clock=lambda: NOW,
+        clock=lambda: running.now,
         accounts=Accounts(place / "accounts.json"),
         windows={"example.com": WINDOW},
         roll=spool.roll,
         verify=nobody_knows,
-        resume=lambda _domain: True,
+        resume=running.resume,
         write_back=lambda *_: None,
         past=past,
-        report=Report,
+        lookout=running,
         alerts=crier,
+        amendments=running,
     )
     await server.start()
-    running.started.set()
-    await asyncio.to_thread(running.stop.wait)
+    with capture_logs() as running.log:
+        running.started.set()
+        await asyncio.to_thread(running.stop.wait)
     await server.stop()
     past.close(NOW)
     spool.close()

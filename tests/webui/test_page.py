@@ -154,7 +154,7 @@ def test_health_is_told_with_what_it_means(reader: FlaskClient, canned: Canned) 
     assert "3 things are as they should be" in words and "MX of example.com: We are listed" in words
     assert "looked at 4 min ago" in words
     assert (
-        "Recipients of mail since 23 Sep: 2,194 accepted = 984 delivered + 2 returned + 1 removed + 1,204 waiting + 1 held "
+        "Recipients of mail since 23 Sept: 2,194 accepted = 984 delivered + 2 returned + 1 removed + 1,204 waiting + 1 held "
         "+ 2 quarantined; difference 0."
     ) in words
 
@@ -232,13 +232,13 @@ def test_the_page_refreshes_itself_without_scripts_too(reader: FlaskClient) -> N
 
 
 def test_every_page_leads_to_the_others(reader: FlaskClient) -> None:
-    """The same four names everywhere, the one that is open marked, and a way past them for the keyboard."""
-    for path in ("/", "/queue", "/track", "/report"):
+    """The same names everywhere, the one that is open marked, and a way past them for the keyboard."""
+    for path in ("/", "/queue", "/domains", "/track", "/report"):
         page = Elements(reader.get(path).text)
         links = page.all("a")
         assert links[0] == {"class": "skip", "href": "#content"}
-        assert [link["href"] for link in links[2:6]] == ["/", "/queue", "/track", "/report"]
-        assert [link["href"] for link in links[2:6] if link.get("aria-current")] == [path]
+        assert [link["href"] for link in links[2:7]] == ["/", "/queue", "/domains", "/track", "/report"]
+        assert [link["href"] for link in links[2:7] if link.get("aria-current")] == [path]
         assert [main["id"] for main in page.all("main")] == ["content"]
 
 

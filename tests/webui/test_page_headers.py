@@ -31,7 +31,10 @@ POLICY = {
         "/queue",
         "/track",
         "/report",
+        "/settings",
+        "/settings/users",
         "/login",
+        "/login/code",
         "/message/x",
         "/nothing",
         "/healthz",
@@ -50,7 +53,9 @@ def test_every_answer_is_guarded(reader: FlaskClient, stranger: FlaskClient, pat
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/", "/queue", "/track", "/report", "/message/01JD0000000000000000000000"])
+@pytest.mark.parametrize(
+    "path", ["/", "/queue", "/track", "/report", "/settings", "/settings/second", "/message/01JD0000000000000000000000"]
+)
 def test_a_page_needs_nothing_but_its_own_files(reader: FlaskClient, canned: Canned, path: str) -> None:
     """No inline script or style, no address of another site; every file that is named is there, and may be kept."""
     page = Elements(reader.get(path).text)

@@ -80,7 +80,7 @@ def test_a_message_that_is_gone_is_told_from_its_track(reader: FlaskClient, cann
         page = reader.get(f"/message/{life.id}")
         assert page.status_code == 200
         assert said in words_of(page)
-        assert [form["action"] for form in Elements(page.text).all("form")] == ["/logout"]
+        assert [form["action"] for form in Elements(page.text).all("form")] == ["/logout", "/language"]
         assert "Inside" not in words_of(page)
 
 

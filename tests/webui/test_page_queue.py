@@ -234,7 +234,7 @@ def test_who_may_only_look_cannot_act(reader: FlaskClient, canned: Canned) -> No
     for canned.role in ("viewer", "", "Admin", "root"):
         page = Elements(reader.get("/queue").text)
         assert not [box for box in page.all("input") if box.get("type") == "checkbox"]
-        assert [form["action"] for form in page.all("form")] == ["/logout", "/queue"]
+        assert [form["action"] for form in page.all("form")] == ["/logout", "/queue", "/language"]
         assert "Delete" not in reader.get(f"/message/{id}").text
         canned.asked.clear()
         for path in ("/queue/preview", "/queue/act", f"/message/{id}/content"):

@@ -1,5 +1,5 @@
 // What the page does beyond refreshing itself: it says so when it cannot, catches up when it is looked at again, counts what is
-// chosen, and goes on with work that takes more than one request.
+// chosen, copies lines, and goes on with work that takes more than one request.
 "use strict";
 
 const notice = document.getElementById("lost");
@@ -29,6 +29,15 @@ document.addEventListener("visibilitychange", () => {
 });
 
 for (const element of document.querySelectorAll(".scripted")) element.hidden = false;
+document.documentElement.classList.add("scripts");
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  const text = button && document.getElementById(button.dataset.copy);
+  if (!text) return;
+  // what cannot be copied for the reader, as without TLS, is at least marked for it
+  getSelection().selectAllChildren(text);
+  navigator.clipboard?.writeText(text.textContent);
+});
 document.addEventListener("change", (event) => {
   if (event.target === page) for (const box of boxes()) box.checked = page.checked;
   count();
