@@ -25,6 +25,7 @@ def titles(served: Web) -> list[str]:
     return [message["title"].removeprefix("mx2.example.net: ") for message in served.got]
 
 
+@pytest.mark.slow
 async def test_an_outage_is_told_once_and_its_end_with_what_was_delivered(tmp_path: Path) -> None:
     """A service that is away at first gets it a minute later; a restart tells nothing again, nor anything false."""
     with web() as served, house(tmp_path, urls=(f"json://{served.place}/",)) as found:

@@ -17,6 +17,7 @@ LETTER = Letter(Tone.FAILURE, "mx2.example.net: primary is down", "It <b>has</b>
 SECRET = "s3cr3t"
 
 
+@pytest.mark.slow
 async def test_each_url_gets_it_or_it_is_known_why_not() -> None:
     """By HTTP and by mail; one that refuses, one that is away, and one that nobody knows do not keep it from the others."""
     mail: list[tuple[str, tuple[str, ...], bytes]] = []

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from backupmx.control.answers import FindingsAnswer
 from backupmx.control.client import ControlClient
 from backupmx.control.requests import GetFindings
 from backupmx.core.finding import Finding, Level
 from tests.checks.zone import DOMAIN, check_words, levels, zone
 from tests.serve.instance import eventually, running
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_server_looks_around_as_it_starts(tmp_path: Path) -> None:

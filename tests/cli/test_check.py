@@ -145,6 +145,7 @@ def test_without_a_server_the_rest_is_looked_at(site: Site) -> None:
     assert any(line.split()[:3] == ["good", "trust", "example.com"] for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_no_word_of_others_is_obeyed(site: Site) -> None:
     """I7: on a terminal, in a pipe, for programs."""
     site.primary.on("RCPT", "451 4.7.1 \x1b[2J\u202e later")

@@ -162,11 +162,15 @@ def test_what_is_in_the_way_of_a_change_is_known_before() -> None:
 def test_a_disk_without_room_leaves_the_file_as_it_was(admin: Admin) -> None:
     """And nothing half written beside it."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # a module that is compiled meanwhile would be kept in part, and be broken for everybody
+    writes = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         done = admin("set", "one.example", "tls=required")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = writes
     assert (done.exit_code, done.stderr) == (1, f"backupmx: {admin.path}: cannot be written: File too large\n")
     assert admin.wrote()
     assert [path.name for path in admin.path.parent.iterdir()] == ["b.toml"]

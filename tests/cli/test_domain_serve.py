@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from serve.instance import Client, Primary, eventually, running
 
 from backupmx import config
+
+pytestmark = pytest.mark.slow
 
 CONTENT = b"Subject: hello\r\n\r\nhello\r\n"
 

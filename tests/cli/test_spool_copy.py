@@ -130,6 +130,7 @@ def test_an_ordinary_tar_shows_what_is_in_it(saved: Path, spool: Path, tmp_path:
     assert problems(tmp_path / "by-hand") == []
 
 
+@pytest.mark.slow
 def test_it_is_taken_while_mail_comes_in(tmp_path: Path, new: Path) -> None:
     """One moment's state, sound in itself, without a pause of the server."""
     (tmp_path / "old").mkdir()
@@ -397,6 +398,7 @@ def killed_at_every_step(place: Path, *command: str) -> list[tuple[list[str], st
     return found
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_is_one_or_the_other(saved: Path, new: Path) -> None:
     """Whole, with the accounts that belong to it; the old mail is never lost, and no draft stays."""
     with at_work(new) as house:
@@ -421,6 +423,7 @@ def test_a_compacting_that_is_killed_loses_nothing(spool: Path) -> None:
         assert "compacting" not in inside
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_killed_is_whole_or_not_there(spool: Path) -> None:
     """And the spool does not feel it."""
     found = killed_at_every_step(spool.parent, "backup", str(spool.parent / "b.tar"))
@@ -430,6 +433,7 @@ def test_a_backup_that_is_killed_is_whole_or_not_there(spool: Path) -> None:
     assert ["b.tar" in here for *_, (here, _) in found].index(True) > 1
 
 
+@pytest.mark.slow
 def test_a_bar_is_drawn_on_a_terminal(spool: Path, tmp_path: Path) -> None:
     """While it is copied; a pipe gets the last line alone."""
     sent = on_a_terminal("spool", "backup", str(tmp_path / "b.tar"), "--config", str(spool.parent / "b.toml"))

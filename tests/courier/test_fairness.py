@@ -44,6 +44,7 @@ async def under_way(primaries: list[ScriptedPrimary]) -> list[int]:
     return now
 
 
+@pytest.mark.slow
 async def test_a_hundred_that_recover_at_once_have_their_mail_before_one_that_has_much() -> None:
     """A long queue takes no place away from a short one, and all is given back in the end."""
     async with recovered([600] + [5] * 100, max_connections=40) as (at, primaries):

@@ -54,6 +54,7 @@ def test_the_story_ends_by_itself_and_the_books_balance(place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_story_that_is_broken_off_leaves_nothing_behind(place: Path) -> None:
     """SIGTERM in the middle of a scene."""
     story = subprocess.Popen(

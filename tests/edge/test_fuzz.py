@@ -174,6 +174,7 @@ def mutated(draw: st.DrawFn) -> list[bytes]:
 
 @settings(max_examples=400, deadline=None)
 @given(mutated(), st.booleans(), st.booleans(), st.sampled_from([3, 10**6]))
+@pytest.mark.slow
 def test_broken_sessions_get_replies_or_an_end(sent: list[bytes], slow: bool, reads: bool, max_errors: int) -> None:
     """And nothing is held that some DATA or BDAT of theirs does not mean."""
     asyncio.run(anything(sent, slow=slow, reads=reads, max_errors=max_errors))

@@ -32,7 +32,7 @@ from tests.courier.primary import ScriptedPrimary
 from tests.edge.door import HOSTNAME, Client, content_of
 from tests.spool.samples import listed
 
-SHORT = Patience(connect=0.4, command=0.4, data=0.4, block=0.4, dot=0.4, quit=0.4)
+SHORT = Patience(connect=0.8, command=0.8, data=0.8, block=0.8, dot=0.8, quit=0.8)
 LONG = Patience(connect=10, command=10, data=10, block=10, dot=10, quit=1)
 """For tests in which nobody is silent: a busy machine must not look like a slow primary."""
 DOMAIN = "example.com"

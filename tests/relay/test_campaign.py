@@ -17,6 +17,8 @@ from tests.courier.primary import DROP, EXTENSIONS, SILENCE, TAKEN_BUT, Scripted
 from tests.edge.door import Client
 from tests.relay.house import House, client_at, content_of, house, sent, stuffed
 
+pytestmark = pytest.mark.slow
+
 HASTY = Patience(connect=0.2, command=0.2, data=0.2, block=0.2, dot=1, quit=0.2)
 DOMAINS = ("example.com", "example.org")
 NAMES = ("a", "b", "c", "d", "gone", "unknown", "nobody")

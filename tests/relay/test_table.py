@@ -243,7 +243,11 @@ def rows() -> Iterator[tuple[str, str, str]]:
             yield policy, step, trouble
 
 
-@pytest.mark.parametrize(("policy", "step", "trouble"), list(rows()))
+@pytest.mark.parametrize(
+    ("policy", "step", "trouble"),
+    # silence takes its time
+    [pytest.param(*row, marks=[pytest.mark.slow] if SILENCE in row[2] else []) for row in rows()],
+)
 async def test_every_recipient_is_in_one_place(policy: str, step: str, trouble: str) -> None:
     """I1, I9: and in the place where the model has it; the sender is told so."""
     cells = [Cell(policy, step, trouble, who) for who in WHO]

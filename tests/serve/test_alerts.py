@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.alerts.house import web
 from tests.serve.instance import Instance, eventually, running
 
@@ -17,6 +19,7 @@ def wrong(instance: Instance) -> dict[tuple[str, str], dict[str, Any]]:
     return {(each["kind"], each["subject"]): each for each in found}
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_and_a_test_arrives(tmp_path: Path) -> None:
     """Whichever it was: the courier's own death is told by the one after it."""
     with web() as served, running(tmp_path, tables=f'[alerts]\nurls = ["json://{served.place}/"]') as instance:

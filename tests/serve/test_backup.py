@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.serve.instance import Client, eventually, running
 
 CONTENT = b"Subject: hello\r\n\r\nhello\r\n"
 
 
+@pytest.mark.slow
 def test_what_a_running_server_held_another_one_delivers(tmp_path: Path) -> None:
     """Taken while it serves; and a restore that was killed after it was decided is finished by the server that starts."""
     for name in ("old", "new"):

@@ -4,6 +4,8 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from backupmx.control.answers import ReportAnswer
 from backupmx.control.client import ControlClient
 from backupmx.control.requests import GetReport, ListQueue
@@ -21,6 +23,7 @@ def report(instance: Instance) -> Month:
     return answer.months[-1]
 
 
+@pytest.mark.slow
 def test_an_outage_and_what_was_kept_meanwhile_are_remembered(tmp_path: Path) -> None:
     """I8, I11: one outage over a restart, the books without a difference, how long the mail waited; the subject in the queue."""
     with running(tmp_path) as instance:

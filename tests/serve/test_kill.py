@@ -109,6 +109,7 @@ def survives(place: Path, kills: int, seed: int) -> None:
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.slow
 def test_nothing_is_lost_when_processes_are_killed(tmp_path: Path) -> None:
     """I1, the short form: eight kills."""
     survives(tmp_path, kills=8, seed=random.randrange(2**32))

@@ -64,6 +64,7 @@ def test_strangers_cannot_relay(tmp_path: Path) -> None:
         assert client.say("RCPT TO:<postmaster@EXAMPLE.com>").startswith("250 ")
 
 
+@pytest.mark.slow
 def test_an_admin_can_hold_release_and_delete(tmp_path: Path) -> None:
     """What is held stays when the primary returns; what is deleted is gone."""
     with running(tmp_path) as instance:
@@ -94,6 +95,7 @@ def test_a_dead_process_is_back_at_once(tmp_path: Path) -> None:
         eventually(lambda: bool(instance.primary.received), "it leaves", 5)
 
 
+@pytest.mark.slow
 def test_a_changed_configuration_is_applied_or_refused_whole(tmp_path: Path) -> None:
     """`reload` says what is wrong and keeps the old settings; SIGHUP applies good ones without losing a connection."""
     with running(tmp_path) as instance:
@@ -142,6 +144,7 @@ def quiet_disk(tmp_path: Path) -> Iterator[Path]:
         yield Path(place)
 
 
+@pytest.mark.slow
 def test_a_full_disk_defers_new_mail_and_still_drains(quiet_disk: Path) -> None:
     """I4, I9: `452 4.3.1` at the reserve; the queue drains; mail is taken again by itself."""
     disk = os.statvfs(quiet_disk)
@@ -185,6 +188,7 @@ class Refusal:
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_second_instance_on_one_spool_refuses_to_start(tmp_path: Path, refuse: Refusal) -> None:
     """One clear line, exit 1, and the first goes on."""
     with running(tmp_path) as instance:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.serve.instance import Client, Instance, eventually, running
 
 CONTENT = b"Subject: hello\r\n\r\nhello\r\n"
@@ -13,6 +15,7 @@ def lives(instance: Instance) -> list[dict[str, Any]]:
     return [json.loads(line) for line in instance.cli("track", "--json").stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_what_was_held_and_what_was_passed_on_are_both_tracked(tmp_path: Path) -> None:
     """The one from ACCEPT to SETTLE, the other in the session; also after a stop."""
     with running(tmp_path) as instance:

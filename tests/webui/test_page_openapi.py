@@ -46,6 +46,7 @@ def client(programs: Programs) -> FlaskClient:
 
 @api.parametrize()
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
 def test_each_door_does_what_is_written(case: schemathesis.Case, programs: Programs) -> None:
     """Right questions are answered in the form that is written, wrong ones refused, and nothing makes it stumble."""
     needed = [scope for way in case.operation.definition.raw["security"] for scope in way.get("token", ())]

@@ -179,6 +179,7 @@ def test_a_question_that_makes_no_sense_is_refused(house: Path, visitor: FlaskCl
     assert answer.json and answer.json["error"]
 
 
+@pytest.mark.slow
 def test_a_list_comes_over_a_real_connection(house: Path, writer: dict[str, str]) -> None:
     """In chunks of unknown number, as `curl -T -` sends it; one without end is cut off, and the page lives on."""
     with web(house / "c.sock") as (address, _):

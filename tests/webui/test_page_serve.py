@@ -73,6 +73,7 @@ def test_it_serves_until_it_is_told_to_stop(place: Path, canned: Canned) -> None
         b"A" * 9000,
     ],
 )
+@pytest.mark.slow
 def test_broken_requests_leave_no_trace_in_the_log(place: Path, canned: Canned, raw: bytes) -> None:
     """I7: a stranger cannot write into the log, nor fill it."""
     with web(place) as (address, _):
