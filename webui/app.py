@@ -20,8 +20,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from backupmx.core import words
 from backupmx.errors import ControlUnavailable
-from webui import acting, api, domains_list, languages, login, markup, names, openapi, pages, recipients, tongue
+from webui import acting, api, languages, login, markup, names, openapi, pages, recipients, tongue
 from webui.control import Control, Questions
+from webui.domains import roster
 from webui.frame import frame, partial
 from webui.sessions import LIVES, Clock
 from webui.tongue import gettext as _
@@ -76,7 +77,7 @@ def create_app(control: Control, clock: Clock = now) -> Flask:
     markup.teach(app)
     programs = (api.blueprint(questions, openapi.document()), recipients.blueprint(questions), acting.blueprint(questions))
     # before what is looked for in a form
-    domains_list.make_room(app)
+    roster.make_room(app)
     access = login.install(app, questions, programs, clock)
     app.register_blueprint(pages.blueprint(questions, access))
     for doors in programs:

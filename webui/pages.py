@@ -6,30 +6,18 @@ Does not know: what is on them, who may read.
 
 from flask import Blueprint
 
-from webui import (
-    domains,
-    domains_change,
-    domains_list,
-    message,
-    overview,
-    queue,
-    report,
-    settings_alerts,
-    settings_own,
-    settings_second,
-    settings_tokens,
-    settings_users,
-    tracking,
-)
+from webui import message, overview, queue, report, tracking
 from webui.control import Questions
+from webui.domains import change, roster, sheet
 from webui.login import Access
+from webui.settings import alerts, own, second, tokens, users
 
 
 def blueprint(questions: Questions, access: Access) -> Blueprint:
     """The pages."""
     pages = Blueprint("pages", __name__)
-    for page in (overview, queue, message, domains, domains_change, domains_list, tracking, report):
+    for page in (overview, queue, message, sheet, change, roster, tracking, report):
         page.install(pages, questions)
-    for room in (settings_own, settings_second, settings_users, settings_tokens, settings_alerts):
-        room.install(pages, access)
+    for page in (own, second, users, tokens, alerts):
+        page.install(pages, access)
     return pages

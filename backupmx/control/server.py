@@ -109,26 +109,37 @@ class ControlServer:
     async def start(self) -> None:
         """Take connections. Raises ControlTaken when the socket cannot be ours."""
         listener = place.open_socket(self._path)
-        self._server = await asyncio.start_unix_server(self._converse, sock=listener, limit=LINE_LIMIT)
+        self._server = await asyncio.start_unix_server(self._welcome, sock=listener, limit=LINE_LIMIT)
 
     async def stop(self) -> None:
         """Take no more, and end what is under way."""
         if self._server is None:
             return
-        self._server.close()
+        server, self._server = self._server, None
+        server.close()
+        # who was let in a moment ago is not here yet; a line that stays open keeps the loop from ending
+        await asyncio.sleep(0)
         for task in self._clients:
             task.cancel()
         if self._clients:
             await asyncio.wait(self._clients)
-        await self._server.wait_closed()
-        self._server = None
+        await server.wait_closed()
         self._path.unlink(missing_ok=True)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        crowded = len(self._clients) >= CLIENTS
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._converse(reader, writer, crowded=len(self._clients) >= CLIENTS))
         self._clients.add(task)
+
+        def gone(_task: object) -> None:  # also when it was ended before it began
+            self._clients.discard(task)
+            writer.transport.abort()
+
+        task.add_done_callback(gone)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, crowded: bool) -> None:
         try:
             if crowded:
                 await _send(writer, Refused((f"more than {CLIENTS} clients ask at once; try again",)))
@@ -140,9 +151,6 @@ class ControlServer:
         except (OSError, TimeoutError, asyncio.CancelledError):
             # the client went away or is stuck, or we are stopping: nothing is owed to it
             pass
-        finally:
-            self._clients.discard(task)
-            writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answers; returns whether the client may ask again."""

@@ -1,9 +1,12 @@
 """Where the control socket stands: a stale one is replaced, a live one never."""
 
+import asyncio
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from backupmx.control.answers import StatusAnswer
 from backupmx.control.requests import GetStatus
@@ -47,3 +50,23 @@ async def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(ControlTaken, match=r"Not a directory|File exists"):
         await House(tmp_path).server(path=tmp_path / "file" / "c.sock").start()
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_comes_while_it_stops_is_sent_away(tmp_path: Path, turns: int) -> None:
+    """However far it was let in: uvloop waits for ever for a line that stays open."""
+
+    async def run() -> socket.socket:
+        server = House(tmp_path).server()
+        await server.start()
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(tmp_path / "c.sock"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.stop()
+        return client
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, runner.run(run()) as client:
+        client.settimeout(5)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""

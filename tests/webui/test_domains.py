@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from backupmx.control.accounts import Accounts, Role
 from backupmx.control.client import ControlClient
 from backupmx.core.finding import About, InDns, Report
-from webui import domains_words
 from webui.app import create_app
+from webui.domains import words
 
 SETTINGS = "/domains/example.com/settings"
 Enter = Callable[[Role], FlaskClient]
@@ -292,4 +292,4 @@ def test_dns_is_looked_at_again_and_a_primary_believed_again(running: Running, e
 def test_every_key_has_its_words(running: Running) -> None:
     """A setting nobody wrote a sentence about would be a riddle."""
     for setting in running.sheet("example.com").settings:
-        assert domains_words.key(setting.key).help, setting.key
+        assert words.key(setting.key).help, setting.key

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from backupmx.control.requests import MuteAlerts
 from webui import words
 from webui.login import Access
-from webui.settings import back_to, by, shown, told
+from webui.settings.frame import back_to, by, shown, told
 from webui.tongue import gettext as _
 
 MORNING = 8

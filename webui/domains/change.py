@@ -17,8 +17,10 @@ from backupmx.core import notation
 from backupmx.core.amendment import Amended, Change, Sheet
 from backupmx.core.status import Status
 from backupmx.errors import ControlUnavailable
-from webui import domains, domains_words, words
+from webui import words
 from webui.control import Questions
+from webui.domains import words as domain_words
+from webui.domains.sheet import known, nobody
 from webui.frame import still
 from webui.tongue import gettext as _
 
@@ -52,13 +54,13 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
     def domain_settings(name: str) -> ResponseReturnValue:
         status = questions.status()
         sheet = _sheet(questions, status, name)
-        return _form(status, sheet) if sheet else domains.nobody(status, name)
+        return _form(status, sheet) if sheet else nobody(status, name)
 
     @pages.post("/domains/<name>/settings")
     def set_domain(name: str) -> ResponseReturnValue:
         status = questions.status()
         sheet = _sheet(questions, status, name)
-        return _amend(questions, status, Change.SET, sheet) if sheet else domains.nobody(status, name)
+        return _amend(questions, status, Change.SET, sheet) if sheet else nobody(status, name)
 
     @pages.get("/domains/<name>/remove")
     def leave_domain(name: str) -> ResponseReturnValue:
@@ -69,7 +71,7 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
         status = questions.status()
         sheet = _sheet(questions, status, name)
         if sheet is None:
-            return domains.nobody(status, name)
+            return nobody(status, name)
         if request.form.get("name", "").strip().lower().rstrip(".") != sheet.domain:
             flash(_("Nothing was removed: type the name of the domain to remove it."), "trouble")
             return _leave(questions, name)
@@ -84,9 +86,9 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
 
     def _leave(questions: Questions, name: str) -> ResponseReturnValue:
         status = questions.status()
-        found = domains.known(questions, status, name)
+        found = known(questions, status, name)
         if found is None or not found[0].sheet.there:
-            return domains.nobody(status, name)
+            return nobody(status, name)
         return render_template("domain_remove.html", status=status, sheet=found[0].sheet, domain=found[1], **still())
 
 
@@ -162,18 +164,18 @@ def _form(
         new=new or not sheet.there,
         name=name,
         values=values,
-        groups=domains_words.grouped(sheet.settings),
+        groups=domain_words.grouped(sheet.settings),
         faults=faults,
         rest=[said for key, said in faults.items() if key not in values and key != "name"],
         difference=amended.difference if amended and not faults else None,
-        words_of=domains_words,
+        words_of=domain_words,
         **still(),
     )
     return page, 422 if faults else 200
 
 
 def _sheet(questions: Questions, status: Status, name: str) -> Sheet | None:
-    found = domains.known(questions, status, name)
+    found = known(questions, status, name)
     return found[0].sheet if found and found[0].sheet.there else None
 
 

@@ -1,7 +1,7 @@
 """The domains: all of them at a glance, and each with its primary, its DNS, its recipients and its settings.
 
 Knows: which questions make the pages, what an operator may have done about a domain at once.
-Does not know: how it looks, who may act, how the file is changed (`webui.domains_change`).
+Does not know: how it looks, who may act, how the file is changed (`webui.domains.change`).
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,10 @@ from backupmx.core import notation
 from backupmx.core.finding import NAMES, Finding, Level, Report
 from backupmx.core.history import Span
 from backupmx.core.status import DomainStatus, Status
-from webui import domains_dns, domains_words, trends, words
+from webui import trends, words
 from webui.control import Questions
+from webui.domains import dns
+from webui.domains import words as domain_words
 from webui.frame import frame, partial
 from webui.overview import Month, if_known
 from webui.tongue import gettext as _
@@ -41,7 +43,7 @@ def install(pages: Blueprint, questions: Questions) -> None:
             left=[domain for domain in status.domains if domain.domain not in outlines],
             levels={name: _worst(_of_dns(report.of(name), name, status)) for name in outlines},
             report=report,
-            words_of=domains_words,
+            words_of=domain_words,
             **frame(),
         )
 
@@ -64,13 +66,13 @@ def install(pages: Blueprint, questions: Questions) -> None:
             lists=answer.lists,
             outline=next((each for each in questions.domains() if each.domain == answer.sheet.domain), None),
             past=trends.past(month, answer.sheet.domain, status.time) if month else None,
-            records=domains_dns.rows(_of_dns(answer.findings, answer.sheet.domain, status)),
+            records=dns.rows(_of_dns(answer.findings, answer.sheet.domain, status)),
             others=_others(answer.findings),
             at=answer.at,
             looking=answer.looking,
             address=address,
             recipient=questions.recipient(answer.sheet.domain, _local(address)) if address and not partial() else None,
-            words_of=domains_words,
+            words_of=domain_words,
             **frame(),
         )
 

@@ -11,7 +11,7 @@ from flask_login import current_user
 from backupmx.control.answers import Done
 from backupmx.control.requests import SetPassword
 from webui.login import Access
-from webui.settings import back_to, by, shown, told, too_short
+from webui.settings.frame import back_to, by, shown, told, too_short
 from webui.tongue import gettext as _
 from webui.tongue import ngettext
 

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from backupmx.control.answers import Made
 from backupmx.control.requests import DropSecond, SetSecond
 from webui.login import Access
-from webui.settings import back_to, by, shown, told
-from webui.settings_own import wrong_password
+from webui.settings.frame import back_to, by, shown, told
+from webui.settings.own import wrong_password
 from webui.tongue import gettext as _
 
 SECRET, CODES = "secret", "recovery codes"

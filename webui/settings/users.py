@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from backupmx.control.accounts import Role
 from backupmx.control.requests import AddUser, DropSecond, RemoveUser, SetPassword, SetRole
 from webui.login import Access
-from webui.settings import back_to, by, shown, told, too_short
+from webui.settings.frame import back_to, by, shown, told, too_short
 from webui.tongue import gettext as _
 from webui.tongue import lazy_gettext as _l
 from webui.tongue import ngettext

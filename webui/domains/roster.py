@@ -16,8 +16,8 @@ from backupmx.control.requests import ListRecipients
 from backupmx.core.path import mailbox
 from backupmx.core.roll import MOST_LOST
 from backupmx.core.roster import parse
-from webui import domains
 from webui.control import Questions
+from webui.domains.sheet import known, nobody, told
 from webui.frame import still
 from webui.tongue import gettext as _
 from webui.tongue import ngettext
@@ -76,9 +76,9 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
     @pages.post("/domains/<name>/list/preview")
     def preview_list(name: str) -> ResponseReturnValue:
         status = questions.status()
-        found = domains.known(questions, status, name)
+        found = known(questions, status, name)
         if found is None:
-            return domains.nobody(status, name)
+            return nobody(status, name)
         file, domain = request.files.get("file"), found[0].sheet.domain
         text = handing.text_of(file.read()) if file and file.filename else request.form.get("text", "")
         read = _read(text, domain)
@@ -99,9 +99,9 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
     @pages.post("/domains/<name>/list")
     def hand_in_list(name: str) -> ResponseReturnValue:
         status = questions.status()
-        found = domains.known(questions, status, name)
+        found = known(questions, status, name)
         if found is None:
-            return domains.nobody(status, name)
+            return nobody(status, name)
         domain = found[0].sheet.domain
         read = _read(request.form.get("text", ""), domain)
         if read.broken:
@@ -109,7 +109,7 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
         else:
             lists = questions.hand_in(domain, read.locals, current_user.name)
             if isinstance(lists, Refused):
-                domains.told(lists)
+                told(lists)
             elif lists.waiting:
                 flash(
                     _("The list lacks more than a tenth of the one before it, and waits for approval."),
@@ -122,7 +122,7 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
     @pages.post("/domains/<name>/list/approve")
     def approve_list(name: str) -> ResponseReturnValue:
         lists = questions.approve(name, current_user.name)
-        if domains.told(lists) and not isinstance(lists, Refused):
+        if told(lists) and not isinstance(lists, Refused):
             flash(_counts(lists.adopted.entries if lists.adopted else 0), "done")
         return _back(name)
 
@@ -136,7 +136,7 @@ def install(pages: Blueprint, questions: Questions) -> None:  # noqa: C901 - one
             answer = questions.verify(name, found.local)
             if not isinstance(answer, Refused):
                 flash(_("The primary says: %(said)s", said=answer.said), "done")
-            domains.told(answer)
+            told(answer)
         return redirect(url_for("pages.domain", name=name, address=address, _anchor="recipients"), 303)
 
 

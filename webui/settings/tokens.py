@@ -12,7 +12,7 @@ from backupmx.control.accounts import Scope
 from backupmx.control.answers import Made
 from backupmx.control.requests import CreateToken, RevokeToken
 from webui.login import Access
-from webui.settings import back_to, by, shown, told
+from webui.settings.frame import back_to, by, shown, told
 from webui.tongue import gettext as _
 from webui.tongue import lazy_gettext as _l
 

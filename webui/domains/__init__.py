@@ -1,0 +1,1 @@
+"""The protected domains: all at a glance and each on its sheet, its settings, its recipients, its records in DNS."""
