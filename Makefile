@@ -25,13 +25,13 @@ lint: $(VENV)/ready-dev
 # messages.po in it, then this.
 messages: $(VENV)/ready-dev
 	mkdir -p build
-	$(BIN)/pybabel -q extract -F babel.cfg -k _l -k forms:1,2 --no-location --sort-output -o build/messages.pot .
+	$(BIN)/pybabel -q extract -F webui/babel.cfg -k _l -k forms:1,2 --no-location --sort-output -o build/messages.pot .
 	$(BIN)/pybabel -q update -N -w 120 --ignore-obsolete --ignore-pot-creation-date -i build/messages.pot -d webui/translations
 	$(BIN)/pybabel -q compile -d webui/translations
 
 # The manual pages, from the same source as --help.
 man: $(VENV)/ready-dev
-	$(BIN)/python man/write.py dist/man
+	$(BIN)/python image/manual.py dist/man
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -13,7 +13,7 @@ import pytest
 
 from backupmx.cli.main import root
 
-WRITE = Path(__file__).parents[2] / "man" / "write.py"
+WRITE = Path(__file__).parents[2] / "image" / "manual.py"
 
 
 @pytest.fixture(scope="module")

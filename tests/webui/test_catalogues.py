@@ -25,7 +25,7 @@ TAG = re.compile(r"<[^>]*>")
 def source() -> Catalog:
     """All texts that people read, from templates and modules."""
     found = Catalog()
-    with (ROOT / "babel.cfg").open() as mapping:
+    with (ROOT / "webui/babel.cfg").open() as mapping:
         methods, options = parse_mapping_cfg(mapping)
     for place in ("webui", "backupmx/core"):
         # paths are as the patterns have them, from the root of the tree

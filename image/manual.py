@@ -1,4 +1,4 @@
-"""Writes the manual pages: one for each command, from what `--help` says. `python man/write.py DIRECTORY`.
+"""Writes the manual pages: one for each command, from what `--help` says. `python image/manual.py DIRECTORY`.
 
 Knows: the commands, and click-man's form of a page.
 Does not know: what any command does.
