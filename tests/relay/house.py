@@ -32,7 +32,7 @@ from tests.courier.primary import ScriptedPrimary
 from tests.edge.door import HOSTNAME, Client, content_of
 from tests.spool.samples import listed
 
-SHORT = Patience(connect=0.8, command=0.8, data=0.8, block=0.8, dot=0.8, quit=0.8)
+SHORT = Patience(connect=1.5, command=1.5, data=1.5, block=1.5, dot=1.5, quit=1.5)
 LONG = Patience(connect=10, command=10, data=10, block=10, dot=10, quit=1)
 """For tests in which nobody is silent: a busy machine must not look like a slow primary."""
 DOMAIN = "example.com"
