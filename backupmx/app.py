@@ -24,12 +24,14 @@ from backupmx.config import Settings
 from backupmx.core.notation import Passed
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
 from backupmx.inherited import Inherited
+from backupmx.safekeeping import bringing, copying
 from backupmx.spool import backup, exchange, layout
+from backupmx.spool.backup import Incoming
 from backupmx.spool.exchange import Restoration as Restoration  # noqa: PLC0414 - the command line knows it as ours
 from backupmx.spool.store import LmdbSpool
 from backupmx.spool.verify import Finding as Finding  # noqa: PLC0414 - and this
 from backupmx.spool.verify import verify
-from backupmx.supervisor import Role, Supervisor, notify
+from backupmx.supervisor import ANEW, Role, Supervisor, notify
 from backupmx.watch import log
 
 EXIT_PROBLEM = 1
@@ -45,13 +47,24 @@ LOCK_PATIENCE_S = 2.0
 def serve(path: Path, log_format: log.Format) -> int:
     """Run until SIGTERM; returns the exit status. Problems at the start are told in clear lines, and nothing is touched."""
     log.set_up(log_format, "supervisor")
+    inherited = Inherited()
     try:
-        settings = config.load(path)
-        house = House(path, log_format, settings)
+        while (status := _serve_once(path, log_format, inherited)) is None:
+            pass
     except ConfigurationError as error:
         return _say(error.problems, EXIT_CONFIGURATION)
     except BackupMXError as error:
         return _say((str(error),), EXIT_PROBLEM)
+    finally:
+        inherited.close()
+    return status
+
+
+def _serve_once(path: Path, log_format: log.Format, inherited: Inherited) -> int | None:
+    """Returns the exit status; None: to begin anew."""
+    if bringing.finish(path):
+        log.restore_finished(str(path))
+    house = House(path, log_format, config.load(path), inherited)
     try:
         return house.run()
     finally:
@@ -75,7 +88,12 @@ def backup_size(settings: Settings) -> int:
 
 def back_up(settings: Settings, out: BinaryIO, now: datetime, step: backup.Step) -> None:
     """What `backupmx spool backup` writes, with or without a running server."""
-    backup.write(settings.spool, out, now, step)
+    backup.write(settings.spool, out, copying.describe(settings, now, mail=True), {}, step)
+
+
+def incoming(stream: BinaryIO) -> AbstractContextManager[Incoming]:
+    """A backup that is being read. Raises BackupUnusable."""
+    return backup.incoming(stream)
 
 
 def restoring(settings: Settings) -> AbstractContextManager[Restoration]:
@@ -107,16 +125,17 @@ def _say(problems: Sequence[str], status: int) -> int:
 class House:
     """One running instance: the lock on its spool, the sockets, the processes."""
 
-    def __init__(self, path: Path, log_format: log.Format, settings: Settings) -> None:
+    def __init__(self, path: Path, log_format: log.Format, settings: Settings, inherited: Inherited) -> None:
         self._path = path
         self._log_format = log_format
         self._settings = settings
         _raise_file_limit(settings.smtp.max_connections)
+        _refuse_as_root(settings.spool)
         self._lock = _lock(settings.spool)
         exchange.settle(settings.spool)
         layout.prepare(settings.spool)
         self._sweep(settings)
-        self._inherited = Inherited()
+        self._inherited = inherited
         self._sockets = _listen(settings, {}, self._inherited)
         self._bell = os.pipe()
         for end in self._bell:
@@ -126,8 +145,8 @@ class House:
         # the metrics library looks for this when it is first imported
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._counters)
 
-    def run(self) -> int:
-        """Supervise until told to stop."""
+    def run(self) -> int | None:
+        """Supervise until told to stop; returns the exit status, or None when everything is to begin anew."""
         supervisor = Supervisor(
             roles=self._roles(self._settings),
             reload=self._reload,
@@ -137,16 +156,20 @@ class House:
         )
         gc.freeze()
         status = supervisor.run()
+        if supervisor.anew:
+            return None
         notify("STOPPING=1")
         return status
 
     def close(self) -> None:
         """Give back what outlives the processes."""
         counters.gone(self._counters)
-        for listener in self._sockets.values():
-            listener.close()
-        self._inherited.close()
-        os.close(self._lock)
+        for way, listener in self._sockets.items():
+            # those that were passed cannot be opened again
+            if way[0] != PASSED:
+                listener.close()
+        for fd in (*self._bell, self._lock):
+            os.close(fd)
 
     def _roles(self, settings: Settings) -> Sequence[Role]:
         # imported late: the counters' directory must be known before
@@ -167,6 +190,15 @@ class House:
         return [Role("courier", courier, alone=True), *edges]
 
     def _reload(self) -> Sequence[Role] | None:
+        # the moment tells systemd which reload that is, where it waits for the end of one (Type=notify-reload)
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            return self._changed()
+        finally:
+            notify("READY=1")
+
+    def _changed(self) -> Sequence[Role] | None:
+        """What is to run with the file as it is now; None to stay with what does."""
         try:
             settings = config.load(self._path)
             for key in ("spool", "control"):
@@ -206,6 +238,12 @@ def _raise_file_limit(connections: int) -> None:
         log.too_few_files(most, connections)
 
 
+def _refuse_as_root(spool: Path) -> None:
+    """What root writes into another user's spool, that user's server could not read."""
+    if os.geteuid() == 0 and spool.exists() and (owner := spool.stat().st_uid) != 0:
+        raise BackupMXError(f"spool {spool}: belongs to user {owner}, so root does not serve it (systemctl start backupmx)")
+
+
 def _announce() -> None:
     # one write: print makes two, and a child's log line may come between
     sys.stderr.write("backupmx: ready\n")
@@ -232,15 +270,22 @@ def _listen(settings: Settings, open_now: dict[Way, socket.socket], inherited: I
     """Listeners for the settings; those open already are kept. Raises BackupMXError for what cannot be had."""
     sockets: dict[Way, socket.socket] = {}
     problems = []
-    for where in settings.smtp.listen:
+    # who opened sockets for us has chosen, unless the file says otherwise
+    chosen = "listen" in settings.smtp.model_fields_set or not inherited.named("")
+    for where in settings.smtp.listen if chosen else (Passed(""),):
         if isinstance(where, Passed):
             passed = inherited.named(where.name)
             sockets |= {(PASSED, each.fileno()): each for each in passed}
             if not passed:
                 problems.append(f"smtp.listen: {where}: no such socket was passed to us (LISTEN_FDS)")
             continue
+        if there := inherited.bound_to(where):
+            sockets[PASSED, there.fileno()] = there
+            continue
         try:
             sockets[where, 0] = open_now.get((where, 0)) or _bound(where)
+        except PermissionError:
+            problems.append(f"smtp.listen: {where}: only root may listen there, or systemd for us (backupmx.socket)")
         except OSError as error:
             problems.append(f"smtp.listen: {where}: {error.strerror}")
     # those that were passed stay open: they cannot be opened again
@@ -268,6 +313,12 @@ def _bound(endpoint: config.Endpoint) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def ask_to_begin_anew() -> None:
+    """From a child: have the supervisor end all of us, and start as if it was started."""
+    with suppress(ProcessLookupError):
+        os.kill(os.getppid(), ANEW)
 
 
 def ask_for_reload(path: Path) -> tuple[str, ...]:

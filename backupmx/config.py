@@ -283,6 +283,16 @@ def load(path: Path, *, serving: bool = True) -> Settings:
     return read(octets(path), path, serving=serving)
 
 
+def spool_of(path: Path) -> Path:
+    """Where the spool is, whatever else may be wrong with the file; the default place when it does not say."""
+    try:
+        found = _parsed(octets(path), path).get("spool")
+    except ConfigurationError:
+        found = None
+    default: Path = Settings.model_fields["spool"].default
+    return Path(found) if isinstance(found, str) and found.startswith("/") else default
+
+
 def octets(path: Path) -> bytes:
     """What is in a file, right or wrong; raises ConfigurationError."""
     try:

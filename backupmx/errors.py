@@ -20,6 +20,10 @@ class ConfigurationUnchanged(BackupMXError):
     """The configuration file stays as it is: it cannot be written, or not be written in the way that was asked for."""
 
 
+class AlreadySetUp(BackupMXError):
+    """There is a configuration: the machine is somebody's, and not to be set up once more."""
+
+
 class FileUnwritable(BackupMXError):
     """A file that was asked for cannot be written, or there is one of this name already."""
 

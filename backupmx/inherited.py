@@ -7,6 +7,9 @@ Does not know: what they are for.
 import os
 import socket
 from collections.abc import MutableMapping
+from ipaddress import ip_address
+
+from backupmx.core.notation import Endpoint
 
 FIRST = 3
 """The first file descriptor that is passed."""
@@ -25,6 +28,15 @@ class Inherited:
     def named(self, name: str) -> list[socket.socket]:
         """Those of a name; of any, for the empty one."""
         return [each for called, each in self._sockets if each and name in ("", called)]
+
+    def bound_to(self, where: Endpoint) -> socket.socket | None:
+        """The one that listens at exactly this address, if there is one."""
+        for _, each in self._sockets:
+            if each and each.family in (socket.AF_INET, socket.AF_INET6):
+                host, port = each.getsockname()[:2]
+                if port == where.port and ip_address(host.partition("%")[0]) == ip_address(where.host):
+                    return each
+        return None
 
     def close(self) -> None:
         """Give them back."""

@@ -4,7 +4,7 @@ Knows: what a spool, the roll of recipients and a primary can be asked to do.
 Does not know: any implementation.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from backupmx.core.belief import Learned, Word
 from backupmx.core.books import Line
 from backupmx.core.finding import Report
 from backupmx.core.ids import MessageId
+from backupmx.core.label import BackupLabel
 from backupmx.core.message import Envelope, Lease, Message, Notice, Proof, Recipient
 from backupmx.core.outcome import Outcome, Reply
 from backupmx.core.queue import Census, Filter, Page, SpoolStats
@@ -266,6 +267,25 @@ class Amendments(Protocol):
 
     def amend(self, change: Change, domain: str, wanted: Mapping[str, str], made_from: str, *, dry_run: bool) -> Amended:
         """Change the file and have it taken, or tell what is wrong. Raises ConfigurationUnchanged, ConfigurationError."""
+
+
+class Copies(Protocol):
+    """Backups without mail, for somebody who is not on this machine. Each but `copy` may wait for a disk."""
+
+    def copy(self, keys: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        """A new one, piece by piece, sealed for these keys if there are any. Raises BackupUnusable, also in the middle of it."""
+
+    def begin(self) -> int:
+        """One comes from elsewhere, in the place of any that came before; returns its number. Raises SpoolUnusable."""
+
+    def add(self, number: int, octets: bytes) -> None:
+        """The next part of it. Raises BackupUnusable, SpoolUnusable."""
+
+    def look(self, number: int, identity: str) -> tuple[BackupLabel, tuple[str, ...]]:
+        """What is in it, and what keeps it from being put in place. Raises BackupUnusable, SpoolUnusable."""
+
+    def restore(self, number: int) -> BackupLabel:
+        """From the next start on it is in place, and everything has to begin anew now. Raises BackupUnusable, SpoolUnusable."""
 
 
 class Lookout(Protocol):

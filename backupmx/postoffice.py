@@ -18,7 +18,7 @@ from backupmx import __version__, bell
 from backupmx.alerts.crier import Crier, Sources
 from backupmx.amendments import Amendments
 from backupmx.annals import Annals
-from backupmx.app import ask_for_reload
+from backupmx.app import ask_for_reload, ask_to_begin_anew
 from backupmx.checks.port25 import Came
 from backupmx.checks.primary import PATIENCE as CHECK_PATIENCE
 from backupmx.checks.round import Round, Told
@@ -42,6 +42,7 @@ from backupmx.processes import Shared, new_id, nobody, now, open_spool, remember
 from backupmx.recipients.callouts import Callouts
 from backupmx.recipients.knowledge import Knowledge
 from backupmx.recipients.upkeep import Upkeep
+from backupmx.safekeeping.afar import Afar
 from backupmx.supervisor import Post
 from backupmx.watch import log
 
@@ -123,6 +124,8 @@ class PostOffice:
             lookout=self._watchman,
             alerts=self._crier,
             amendments=Amendments(path, settings, partial(ask_for_reload, path)),
+            copies=Afar(path, settings, now),
+            begin_anew=ask_to_begin_anew,
         )
 
     async def work(self, pipe: int, post: Post) -> int:
@@ -133,8 +136,7 @@ class PostOffice:
         # a courier that ends unasked takes the process along: the supervisor starts it anew
         running.add_done_callback(lambda task: os._exit(1) if not task.cancelled() and task.exception() else None)
         writing = [asyncio.create_task(remember(self._knowledge)), asyncio.create_task(self._annals.keep())]
-        post.ready()
-        outcome = await terminated(self._spool)
+        outcome = await terminated(self._spool, post)
         await self._carrier.stop()
         await self._server.stop()
         for task in writing:

@@ -39,7 +39,7 @@ COLLECT = (20_000, 20, 20)
 LEARN_S = 1.0
 """How often what was learned of recipients is written down."""
 ROUND_S = 1.0
-"""How often the spool is asked whether it is still sound."""
+"""How often the spool is asked whether it is still sound, and the supervisor told that we are."""
 
 
 def now() -> datetime:
@@ -94,11 +94,15 @@ def open_spool(settings: Settings, owner: str) -> LmdbSpool:
     return LmdbSpool(settings.spool, owner=owner, reserve=int(settings.reserve), on_commit=metrics.COMMIT_SECONDS.observe)
 
 
-async def terminated(spool: LmdbSpool) -> int:
-    """Wait for SIGTERM; or for the environment to break, after which only a new process is sound. Returns the exit status."""
+async def terminated(spool: LmdbSpool, post: Post) -> int:
+    """Ready now: wait for SIGTERM, and show that the loop turns.
+
+    Or wait for the environment to break, after which only a new process is sound. Returns the exit status.
+    """
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     while not stop.is_set():
+        post.alive()
         if spool.broken:
             log.trouble("spool", SpoolUnusable(spool.broken))
             return 1

@@ -134,8 +134,10 @@ class Revision:
         """Durable, and as the file is: who owns it, who may read it."""
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(octets)
-            owner = self._place.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            made, owner = os.fstat(file.fileno()), self._place.stat()
+            # a service may be forbidden even to ask for what is so already
+            if (made.st_uid, made.st_gid) != (owner.st_uid, owner.st_gid):
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             shutil.copystat(self._place, draft)
             os.utime(draft)
             file.flush()

@@ -21,16 +21,26 @@ QUICK_DEATH_S = 1.0
 """A process that lived shorter than this is started anew only after as long."""
 STOP_S = 35.0
 """From SIGTERM to SIGKILL: the grace for sessions in the middle of data, and a little."""
-START_S = 60.0
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+START_S = 180.0
+"""For all to be ready: a small board has much else to do while it starts."""
+LOOK_S = 15.0
+"""How often it is looked for signs of life, and systemd told that all are well, if it wants to know (WatchdogSec)."""
+SILENT_LOOKS = 4
+"""A process that shows none so many times in a row hangs: it is killed, and started anew like any that died.
+
+Times are counted, not seconds: a machine that stood still for a while is no reason.
+"""
+ANEW = signal.SIGUSR1
+"""End all, and begin from the start: for what no running process may see change."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, ANEW)
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
     """What a child process gets to keep in touch."""
 
-    ready: Callable[[], None]
-    """To be called once the process does its work."""
+    alive: Callable[[], None]
+    """To be called once the process does its work, and then again and again, by whatever would stop if it did not any more."""
     lifeline: int
     """A file descriptor that reads end-of-file when the supervisor is gone: the child must go too, at once."""
 
@@ -49,8 +59,11 @@ class Role:
 class _Child:
     role: Role
     pid: int
-    ready: int
+    pulse: int
+    """A pipe; what comes from it is a sign of life."""
     born: float
+    silent: int = 0
+    """How many times in a row none had come."""
     kill_at: float | None = None
 
 
@@ -67,7 +80,10 @@ class Supervisor:
     _children: dict[int, _Child] = field(default_factory=dict)
     _due: dict[str, tuple[float, Role]] = field(default_factory=dict)
     """Roles to start anew, and when."""
+    anew: bool = False
+    """Whether it ended in order to begin from the start."""
     _stopping: bool = False
+    _look_at: float = 0.0
     _lifeline: tuple[int, int] = (-1, -1)
     _wakeup: socket.socket | None = None
 
@@ -84,6 +100,8 @@ class Supervisor:
                 self._attend(signals, self._pause())
             status = 0
         self._stop_all(signals)
+        for end in self._lifeline:
+            os.close(end)
         return status
 
     def _listen(self) -> socket.socket:
@@ -100,19 +118,21 @@ class Supervisor:
     def _start(self, role: Role) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        ready_read, ready_write = os.pipe()
+        pulse, beat = os.pipe()
+        os.set_blocking(beat, False)
+        os.set_blocking(pulse, False)
         # a SIGTERM between the fork and the child's own handlers must not be swallowed by ours
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if pid == 0:
-            os.close(ready_read)
-            self._be(role, ready_write)
+            os.close(pulse)
+            self._be(role, beat)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        os.close(ready_write)
-        self._children[pid] = _Child(role, pid, ready_read, time.monotonic())
+        os.close(beat)
+        self._children[pid] = _Child(role, pid, pulse, time.monotonic())
         self.started(role.name, pid)
 
-    def _be(self, role: Role, ready: int) -> None:
+    def _be(self, role: Role, beat: int) -> None:
         """The child's whole life; never returns."""
         status = 1
         try:
@@ -126,8 +146,8 @@ class Supervisor:
             os.close(self._lifeline[1])
             for sibling in self._children.values():
                 with suppress(OSError):
-                    os.close(sibling.ready)
-            status = role.main(Post(lambda: _tell_ready(ready), self._lifeline[0]))
+                    os.close(sibling.pulse)
+            status = role.main(Post(lambda: _beat(beat), self._lifeline[0]))
         except BaseException:  # noqa: BLE001 - nothing of the parent's stack may go on in the child
             traceback.print_exc()
         finally:
@@ -137,7 +157,7 @@ class Supervisor:
     def _wait_until_ready(self, signals: socket.socket) -> int | None:
         """None when all are ready; else the exit status, because one ended or was too slow."""
         deadline = time.monotonic() + START_S
-        waiting = {child.ready: child for child in self._children.values()}
+        waiting = {child.pulse: child for child in self._children.values()}
         while waiting and not self._stopping:
             if time.monotonic() > deadline:
                 return 1
@@ -167,17 +187,34 @@ class Supervisor:
         for child in self._children.values():
             if child.kill_at is not None and child.kill_at <= now:
                 os.kill(child.pid, signal.SIGKILL)
+        if self._look_at <= now and not self._stopping:
+            self._look_at = now + LOOK_S
+            self._look()
+
+    def _look(self) -> None:
+        """For signs of life. Whoever gave none is killed; as long as that does not help, systemd hears nothing of us."""
+        hang = False
+        for child in self._children.values():
+            child.silent = 0 if _heard(child.pulse) else child.silent + 1
+            if child.kill_at is None and child.silent >= SILENT_LOOKS:
+                hang = True
+                os.kill(child.pid, signal.SIGKILL)
+        if not hang:
+            notify("WATCHDOG=1")
 
     def _pause(self) -> float | None:
         moments = [when for when, _ in self._due.values()]
         moments += [child.kill_at for child in self._children.values() if child.kill_at is not None]
+        moments += [self._look_at] if not self._stopping else []
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _hear(self, signals: socket.socket) -> None:
         with suppress(BlockingIOError):
             heard = set(signals.recv(4096))
             if signal.SIGTERM in heard or signal.SIGINT in heard:
-                self._stopping = True
+                self._stopping, self.anew = True, False
+            elif ANEW in heard and not self._stopping:
+                self._stopping = self.anew = True
             elif signal.SIGHUP in heard and not self._stopping:
                 roles = self.reload()
                 if roles is not None:
@@ -189,7 +226,7 @@ class Supervisor:
             if pid == 0:
                 return
             child = self._children.pop(pid)
-            os.close(child.ready)
+            os.close(child.pulse)
             if child.kill_at is not None or self._stopping:
                 continue
             self.died(child.role.name, pid, status)
@@ -215,7 +252,7 @@ class Supervisor:
             if time.monotonic() > deadline:
                 os.kill(child.pid, signal.SIGKILL)
             time.sleep(0.01)
-        os.close(self._children.pop(child.pid).ready)
+        os.close(self._children.pop(child.pid).pulse)
 
     def _retire(self, child: _Child) -> None:
         if child.kill_at is None:
@@ -230,9 +267,17 @@ class Supervisor:
             self._attend(signals, self._pause())
 
 
-def _tell_ready(ready: int) -> None:
-    os.write(ready, b"\n")
-    os.close(ready)
+def _heard(pulse: int) -> bool:
+    try:
+        return bool(os.read(pulse, 65536))
+    except BlockingIOError:
+        return False
+
+
+def _beat(beat: int) -> None:
+    # full, or the supervisor is gone, which the lifeline tells
+    with suppress(BlockingIOError, BrokenPipeError):
+        os.write(beat, b"\n")
 
 
 def notify(state: str) -> None:

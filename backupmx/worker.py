@@ -83,8 +83,7 @@ async def _edge(
         asyncio.create_task(remember(knowledge)),
         asyncio.create_task(_track(door, spool)),
     ]
-    post.ready()
-    status = await terminated(spool)
+    status = await terminated(spool, post)
     for chore in chores:
         chore.cancel()
     await door.stop(GRACE)

@@ -49,13 +49,24 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
     "backupmx.alerts": (TYPES | {"backupmx.alerts", "backupmx.watch"}, {"msgspec", "apprise"}),
     "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "pyotp", "prometheus_client"}),
+    "backupmx.setup": (
+        TYPES
+        | {f"backupmx.{each}" for each in ("setup", "control", "checks", "watch", "supervisor")}
+        | {"backupmx.courier.client", "backupmx.courier.routes"},
+        {"tomlkit"},
+    ),
+    "backupmx.safekeeping": (
+        TYPES | {"backupmx.safekeeping", "backupmx.spool", "backupmx.control.accounts"},
+        {"pydantic", "pyrage", "msgspec"},
+    ),
+    "backupmx.support": (PURE | {"backupmx.support"}, set()),
     "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
     "backupmx.demo": (
         PURE | {"backupmx.control.client", "backupmx.control.requests", "backupmx.control.answers", "backupmx.demo"},
         {"aiosmtpd", "rich", "msgspec"},
     ),
     "webui": (
-        {"backupmx.core", "backupmx.errors", "backupmx.control", "webui"},
+        {"backupmx.core", "backupmx.errors", "backupmx.control", "backupmx.inherited", "webui"},
         {
             "flask",
             "flask_babel",
@@ -81,7 +92,12 @@ STARTERS = {
     "backupmx/cli/web.py": {"webui"},
     "backupmx/cli/demo.py": {"backupmx.demo"},
     "backupmx/cli/spool.py": {"backupmx.app"},
+    "backupmx/cli/backup.py": {"backupmx.safekeeping"},
+    "backupmx/cli/restore.py": {"backupmx.safekeeping", "backupmx.spool"},
+    "backupmx/cli/support.py": {"backupmx.support"},
     "backupmx/cli/network.py": {"backupmx.checks"},
+    "backupmx/cli/init.py": {"backupmx.setup.configuration"},
+    "backupmx/cli/setup.py": {"backupmx.setup", "backupmx.safekeeping"},
     "backupmx/cli/amend.py": {"backupmx.amendments", "backupmx.app", "backupmx.draft", "backupmx.revision"},
     "backupmx/cli/roster.py": {"backupmx.recipients.ldap"},
 }

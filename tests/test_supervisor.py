@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def idle(name, generation, post):
     os.set_blocking(post.lifeline, True)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     say(generation, name, os.getpid())
-    post.ready()
+    post.alive()
     os.read(post.lifeline, 1)
     say("orphaned", name)
     return 1
@@ -108,3 +109,44 @@ def test_a_role_that_cannot_start_ends_the_house_with_its_status(tmp_path: Path)
     house = House(tmp_path, "broken")
     assert house.process.wait(10) == 7
     assert not house.said("ready")
+
+
+WATCHED = """
+import os, signal, sys, time
+from functools import partial
+from backupmx import supervisor
+supervisor.LOOK_S = 0.1
+
+def beating(name, post):
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    os.write(1, f"{name} {os.getpid()}\\n".encode())
+    while True:
+        post.alive()
+        time.sleep(0.01)
+
+roles = [supervisor.Role(name, partial(beating, name)) for name in "ab"]
+say = lambda *words: os.write(1, " ".join(map(str, words)).encode() + b"\\n")
+sys.exit(supervisor.Supervisor(roles, lambda: None, lambda: say("ready"), lambda name, pid: None, partial(say, "died")).run())
+"""
+
+
+def test_who_hangs_is_replaced_and_systemd_hears_of_the_others_only_then(tmp_path: Path) -> None:
+    """A process that stands still gives no sign of life; the others are not touched."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        command = [sys.executable, "-c", WATCHED]
+        environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stdout
+            pids = dict(next(process.stdout).split() for _ in "ab")
+            assert next(process.stdout) == "ready\n"
+            for _ in range(8):
+                # more looks than silence is borne for: nobody who lives is taken for dead
+                assert systemd.recv(100) == b"WATCHDOG=1"
+            os.kill(int(pids["b"]), signal.SIGSTOP)
+            assert next(process.stdout) == f"died b {pids['b']} 9\n"
+            assert next(process.stdout).split()[0] == "b"
+            process.terminate()
+            assert process.wait(10) == 0
+            assert not process.stdout.read(), "a went on as it was"

@@ -25,6 +25,9 @@ from webui.control import Control, Questions
 from webui.domains import roster
 from webui.frame import frame, partial
 from webui.sessions import LIVES, Clock
+from webui.settings import backup
+from webui.setup import gate, steps
+from webui.setup.asking import Asking
 from webui.tongue import gettext as _
 
 POLICY = (
@@ -76,9 +79,13 @@ def create_app(control: Control, clock: Clock = now) -> Flask:
     languages.install(app)
     markup.teach(app)
     programs = (api.blueprint(questions, openapi.document()), recipients.blueprint(questions), acting.blueprint(questions))
+    asking = Asking(control)
+    gate.install(app, asking)
     # before what is looked for in a form
     roster.make_room(app)
+    backup.make_room(app)
     access = login.install(app, questions, programs, clock)
+    app.register_blueprint(steps.blueprint(asking, access.attempts, access.passwords))
     app.register_blueprint(pages.blueprint(questions, access))
     for doors in programs:
         app.register_blueprint(doors)
@@ -134,6 +141,8 @@ def _forged(_error: CSRFError) -> ResponseReturnValue:
 
 def _again() -> str:
     """Where to go on from a form that was not taken."""
+    if request.blueprint == "setup":
+        return render_template("setup_code.html")
     if current_user.is_authenticated:
         return render_template("wrong.html", name=_("Nothing was changed."), code=HTTPStatus.BAD_REQUEST)
     return render_template("login.html", form=login.LoginForm(formdata=None))

@@ -29,6 +29,8 @@ from backupmx.control.answers import (
     RecipientRow,
     Refused,
     ReportAnswer,
+    RestoreAnswer,
+    RestoreNumber,
     Row,
     SpoolStatsAnswer,
     StatusAnswer,
@@ -40,15 +42,18 @@ from backupmx.control.requests import (
     AccountChange,
     Act,
     ActMatching,
+    AddToRestore,
     AmendDomain,
     AnyListing,
     AnyRequest,
     ApproveList,
+    BeginRestore,
     CheckToken,
     CountMatching,
     GetAccount,
     GetAccounts,
     GetAlerts,
+    GetBackup,
     GetBooks,
     GetDomain,
     GetDomains,
@@ -62,8 +67,10 @@ from backupmx.control.requests import (
     ListQueue,
     ListRecipients,
     LookAgain,
+    LookAtRestore,
     MuteAlerts,
     ReadMessage,
+    Restore,
     Resume,
     ShowMessage,
     SpendCode,
@@ -100,8 +107,8 @@ class Control(Protocol):
     def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
         """All rows of one request, and where the next page begins."""
 
-    def content(self, request: ReadMessage) -> Iterator[bytes]:
-        """What a message says, piece by piece."""
+    def content(self, request: ReadMessage | GetBackup) -> Iterator[bytes]:
+        """What a message says, or a backup, piece by piece."""
 
 
 class Questions:
@@ -210,9 +217,24 @@ class Questions:
             raise _misfit(answer)
         return answer if isinstance(answer, Refused) else None
 
-    def content(self, request: ReadMessage) -> Iterator[bytes]:
-        """What a message says, piece by piece."""
+    def content(self, request: ReadMessage | GetBackup) -> Iterator[bytes]:
+        """What a message says, or a backup, piece by piece."""
         return self._control.content(request)
+
+    def bring(self, parts: Iterable[bytes], identity: str) -> tuple[int, RestoreAnswer] | Refused:
+        """Hand a backup in, and have it looked at; its number and what is in it, or why it is none."""
+        begun = self._one(BeginRestore(), RestoreNumber)
+        for octets in parts:
+            taken = self._control.ask(AddToRestore(begun.number, octets))
+            if not isinstance(taken, Done):
+                return _refusal(taken)
+        found = self._control.ask(LookAtRestore(begun.number, identity))
+        return (begun.number, found) if isinstance(found, RestoreAnswer) else _refusal(found)
+
+    def restore(self, number: int, by: str) -> Refused | None:
+        """Put in place what was looked at; why not, if that cannot be."""
+        answer = self._control.ask(Restore(number, by))
+        return None if isinstance(answer, Done) else _refusal(answer)
 
     def account(self, name: str) -> Account | None:
         """A user of the page."""
@@ -289,6 +311,12 @@ class Questions:
         if isinstance(page, Refused):
             raise _misfit(page)
         return page
+
+
+def _refusal(answer: AnyAnswer) -> Refused:
+    if not isinstance(answer, Refused):
+        raise _misfit(answer)
+    return answer
 
 
 def _misfit(answer: AnyAnswer) -> ControlUnavailable:

@@ -15,7 +15,9 @@ from werkzeug.exceptions import MethodNotAllowed
 from backupmx.control.accounts import Role, Scope
 from webui.control import Questions
 
-OPEN = {"static", "login.enter", "login.code", "languages.choose", "api.healthz"}
+SETUP = {f"setup.{door}" for door in ("begin", "enter", "answer", "check", "look", "claim", "done")}
+"""There while a machine is nobody's, for who has its code (`webui.setup.gate`)."""
+OPEN = {"static", "login.enter", "login.code", "languages.choose", "api.healthz"} | SETUP
 """What a stranger may ask for."""
 READING = {"GET", "HEAD", "OPTIONS"}
 LEAST: Mapping[str, Role] = {
@@ -53,6 +55,10 @@ LEAST: Mapping[str, Role] = {
     "pages.tokens": Role.ADMIN,
     "pages.create_token": Role.ADMIN,
     "pages.revoke_token": Role.ADMIN,
+    "pages.backup": Role.ADMIN,
+    "pages.download_backup": Role.ADMIN,
+    "pages.look_at_backup": Role.ADMIN,
+    "pages.restore_backup": Role.ADMIN,
 }
 """The least role for each door. One that is not here is for everybody who is signed in, if it is read, and else for admins."""
 RANK = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)

@@ -26,6 +26,7 @@ _STATES: Mapping[str, str] = {
 }
 _TOPICS: Mapping[str, str] = {
     "addresses": _l("Addresses"),
+    "alerts": _l("Alerts"),
     "books": _l("Books"),
     "certificate": _l("Certificate"),
     "clock": _l("Clock"),
@@ -33,6 +34,7 @@ _TOPICS: Mapping[str, str] = {
     "inward": _l("Inward"),
     "mx": _l("MX"),
     "mta-sts": _l("MTA-STS"),
+    "network": _l("Network"),
     "port25": _l("Port 25"),
     "postmaster": _l("Postmaster"),
     "primary": _l("Primary"),

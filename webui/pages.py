@@ -10,7 +10,7 @@ from webui import message, overview, queue, report, tracking
 from webui.control import Questions
 from webui.domains import change, roster, sheet
 from webui.login import Access
-from webui.settings import alerts, own, second, tokens, users
+from webui.settings import alerts, backup, own, second, tokens, users
 
 
 def blueprint(questions: Questions, access: Access) -> Blueprint:
@@ -18,6 +18,6 @@ def blueprint(questions: Questions, access: Access) -> Blueprint:
     pages = Blueprint("pages", __name__)
     for page in (overview, queue, message, sheet, change, roster, tracking, report):
         page.install(pages, questions)
-    for page in (own, second, users, tokens, alerts):
+    for page in (own, second, users, tokens, alerts, backup):
         page.install(pages, access)
     return pages

@@ -9,15 +9,20 @@ import gc
 import os
 import socket
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from flask import Flask
+from gunicorn import systemd
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from backupmx.control.client import ControlClient
 from backupmx.core import notation
 from backupmx.core.notation import Endpoint
+from backupmx.inherited import Inherited
 from webui.app import create_app
 
 PATIENCE_S = 5.0
@@ -27,13 +32,38 @@ THREADS = 4
 LARGE = 2**20
 """Octets of a block of memory that goes back to the system as soon as it is free."""
 _M_MMAP_THRESHOLD = -3
+SIGN_OF_LIFE_S = 10.0
+"""How often systemd hears that we work, if it wants to: several times in what it allows (WatchdogSec)."""
+ELSEWHERE = "elsewhere"
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its heartbeat file there safely, and an SD card may stall
+
+
+class Watched(Arbiter):  # type: ignore[misc]
+    """Replaces a worker that hangs, as ever; and lets systemd know that it does so itself."""
+
+    def __init__(self, app: BaseApplication) -> None:
+        super().__init__(app)
+        # a socket in the file system is of whoever made it: not removed at the end
+        self.systemd = True
+        self._told = time.monotonic()
+
+    def murder_workers(self) -> None:
+        """Called about once a second, after signals were heeded."""
+        super().murder_workers()
+        if time.monotonic() - self._told >= SIGN_OF_LIFE_S:
+            self._told = time.monotonic()
+            systemd.sd_notify("WATCHDOG=1", self.log)
+
+    def stop(self, graceful: bool = True) -> None:
+        """At the end."""
+        systemd.sd_notify("STOPPING=1", self.log)
+        super().stop(graceful)
 
 
 class Served(BaseApplication):  # type: ignore[misc]
     """The page in gunicorn: one worker with a few threads."""
 
-    def __init__(self, bind: str, control: Path) -> None:
+    def __init__(self, bind: Sequence[str], control: Path) -> None:
         self._bind = bind
         self._control = control
         super().__init__()
@@ -42,6 +72,10 @@ class Served(BaseApplication):  # type: ignore[misc]
         """Ours alone: no file, no environment."""
         for key, value in self._settings().items():
             self.cfg.set(key, value)
+
+    def run(self) -> None:
+        """Until SIGTERM; raises SystemExit."""
+        Watched(self).run()
 
     def load(self) -> Flask:
         """The application."""
@@ -57,7 +91,7 @@ class Served(BaseApplication):  # type: ignore[misc]
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "bind": [self._bind],
+            "bind": list(self._bind),
             "worker_class": "gthread",
             "workers": 1,
             "threads": THREADS,
@@ -89,33 +123,32 @@ def _give_free_memory_back() -> None:
         trim(0)
 
 
-def run(listen: Endpoint, control: Path) -> NoReturn:
+def run(listen: Endpoint, control: Path, *, elsewhere: bool = False) -> NoReturn:
     """Serve at an address until SIGTERM, asking at a control socket: from here on the process is the page's alone.
 
     What has read the command line and the configuration would stay in memory for as long as the page is served, a seventh of all.
     """
+    arguments = [str(listen), str(control), *([ELSEWHERE] if elsewhere else [])]
     # -P: no module is taken from wherever the process happens to be
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "webui.serve", str(listen), str(control)])  # noqa: S606 - ourselves
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "webui.serve", *arguments])  # noqa: S606 - ourselves
 
 
-def main(listen: Endpoint, control: Path) -> int:
+def main(listen: Endpoint, control: Path, *, elsewhere: bool) -> int:
     """The same, in this process; returns the exit status.
 
-    Listening sockets that systemd hands over are used instead of the address.
+    A listening socket of this address that systemd hands over is used; of whatever address, with `elsewhere`.
     """
-    if os.environ.get("LISTEN_PID") == str(os.getpid()):
-        return _serve(str(listen), control)
+    inherited = Inherited()
+    passed = inherited.named("") if elsewhere else list(filter(None, [inherited.bound_to(listen)]))
+    # gunicorn closes them
+    bind = [f"fd://{os.dup(each.fileno())}" for each in passed]
+    inherited.close()
     try:
         # gunicorn would try again for seconds, and say so ten times
-        listener = socket.create_server(listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET)
+        bind = bind or [f"fd://{_bound(listen).detach()}"]
     except OSError as error:
         print(f"backupmx web: {listen}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 1
-    # gunicorn closes it
-    return _serve(f"fd://{listener.detach()}", control)
-
-
-def _serve(bind: str, control: Path) -> int:
     try:
         Served(bind, control).run()
     except SystemExit as stopped:
@@ -123,5 +156,9 @@ def _serve(bind: str, control: Path) -> int:
     return 0
 
 
+def _bound(listen: Endpoint) -> socket.socket:
+    return socket.create_server(listen, family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET)
+
+
 if __name__ == "__main__":
-    sys.exit(main(notation.listener(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(notation.listener(sys.argv[1]), Path(sys.argv[2]), elsewhere=ELSEWHERE in sys.argv[3:]))

@@ -1,8 +1,6 @@
 """`backupmx init`: three questions, and a configuration that works."""
 
-import json
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,35 +15,13 @@ from backupmx.core import notation
 
 MODE = 0o640
 """Who serves may read it, as a member of the directory's group; nobody else: there may be secrets in it one day."""
-TEXT = """\
-# Backup MX: whose mail it takes, and where it gives it back. All keys that there are, and what each does: README.md.
-# `backupmx check` tells everything that is wrong in here; `backupmx reload` has the running server take a change.
-
-# The name of this server in DNS: in the MX record below, and in the PTR record of its address.
-hostname = {hostname}
-
-[domain.{domain}]
-{primary}
-# How long mail is kept for a primary that is away: "1h" to "60d".
-# holding_window = "14d"
-
-# Who is told when something is wrong, like "ntfys://ntfy.example.net/topic" or "mailto://user:password@smtp.example.net".
-# [alerts]
-# urls = []
-"""
-PRIMARY = """\
-# Its mail server, the best one first.
-primary = {hosts}
-"""
-BY_MX = """\
-# Its mail servers are the MX hosts that are better than this one. To name them here instead:
-# primary = ["mail.{domain}:25"]
-"""
 
 
-def primaries(text: str) -> tuple[str, ...]:
+def primaries(typed: str) -> tuple[str, ...]:
     """Hosts with commas between them; none for the MX hosts. Raises ValueError."""
-    return tuple(str(notation.mailhost(host.strip())) for host in text.split(",") if host.strip())
+    from backupmx.setup.configuration import primaries  # noqa: PLC0415 - not needed for --help
+
+    return primaries(typed)
 
 
 @click.command("init")
@@ -63,7 +39,9 @@ def init(domain: str | None, primary: tuple[str, ...] | None, hostname: str | No
         sys.exit(1)
     if yes and domain is None:
         raise click.UsageError("--yes needs at least --domain")
-    own = _own_name()
+    from backupmx.setup.configuration import own_name, text  # noqa: PLC0415 - not needed for --help
+
+    own = own_name()
     if yes and hostname is None and own is None:
         raise click.UsageError("this machine has no full name: --hostname is needed")
     if domain is None:
@@ -77,7 +55,7 @@ def init(domain: str | None, primary: tuple[str, ...] | None, hostname: str | No
     if hostname in {notation.mailhost(host).host for host in primary}:
         say(f"{hostname}: is this server itself; the primary is another one")
         sys.exit(1)
-    _write(path, _text(domain, primary, hostname), force)
+    _write(path, text(hostname, domain, primary), force)
     for line in _next(path, domain, primary, hostname):
         show(line)
 
@@ -94,20 +72,6 @@ def _ask(question: str, parse: Callable[[str], Any], default: str | None = None,
     return click.prompt(question, default=default, show_default=show, value_proc=read, prompt_suffix=" ", err=True)
 
 
-def _own_name() -> str | None:
-    """This machine's full name, if it has one."""
-    try:
-        name = notation.domain(socket.getfqdn())
-    except ValueError:
-        return None
-    return name if "." in name and not name.startswith("localhost.") else None
-
-
-def _text(domain: str, primary: tuple[str, ...], hostname: str) -> str:
-    given = PRIMARY.format(hosts=json.dumps(primary)) if primary else BY_MX.format(domain=domain)
-    return TEXT.format(hostname=json.dumps(hostname), domain=json.dumps(domain), primary=given)
-
-
 def _write(path: Path, text: str, force: bool) -> None:
     from backupmx import config  # noqa: PLC0415 - not needed for --help
     from backupmx.cli.files import new_file  # noqa: PLC0415
@@ -117,8 +81,9 @@ def _write(path: Path, text: str, force: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path, MODE, replace=force) as file:
-            # the group that may read the directory is the server's where a package made it
-            os.fchown(file.fileno(), -1, path.parent.stat().st_gid)
+            # where a package made the directory, it is the server's: that reads the file, and changes it for the page
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid if os.geteuid() == 0 else -1, owner.st_gid)
             file.write(text.encode())
     except OSError as error:
         say(f"{path}: cannot be written: {error.strerror}")

@@ -26,14 +26,19 @@ TRACKED_S = 2.0
 
 def tell(settings: Settings, *, as_json: bool) -> int:
     """Look, and tell; returns the exit status: 1 when something is bad, 0 also for what is odd or cannot be known."""
-    with _progress() as step:
-        findings = alone.look(settings, _told(settings), step)
+    found = findings(settings)
     if as_json:
-        for finding in findings:
+        for finding in found:
             show_json(finding)
     else:
-        _show(findings)
-    return 1 if any(finding.level is Level.BAD for finding in findings) else 0
+        _show(found)
+    return 1 if any(finding.level is Level.BAD for finding in found) else 0
+
+
+def findings(settings: Settings) -> Sequence[Finding]:
+    """Look at everything, while a person waits."""
+    with _progress() as step:
+        return alone.look(settings, _told(settings), step)
 
 
 def _show(findings: Sequence[Finding]) -> None:

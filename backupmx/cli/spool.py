@@ -60,7 +60,7 @@ def verify(as_json: bool) -> None:
 
     found = settings()
     with progress("verifying", app.messages(found)) as step:
-        sound, problems = _told(app.verify_spool(found), step, as_json)
+        sound, problems = tell_findings(app.verify_spool(found), step, as_json)
     say(f"{sound} sound, problems: {problems}" if problems else f"the spool is sound, messages: {sound}")
     sys.exit(1 if problems else 0)
 
@@ -72,6 +72,7 @@ def back_up(file: Path) -> None:
     """Copy all that the spool holds into one file, with or without a running server: mail, history, recipients, accounts.
 
     It is a tar file of all that is secret here: keep it as the mail itself. While it is written the server's file may grow.
+    What `backupmx backup --with-mail` writes has the configuration too.
     """
     from backupmx import app  # noqa: PLC0415 - the store
 
@@ -97,6 +98,7 @@ def restore(file: Path, replace: bool, unsound: bool, yes: bool) -> None:
     """Put a backup in place, all of it or nothing, while no server runs.
 
     What was delivered since the backup was made will be delivered again, and what came in since then is not in it.
+    The configuration stays as it is, whether or not there is one in the backup.
     """
     from backupmx import app  # noqa: PLC0415 - the store
 
@@ -109,7 +111,7 @@ def restore(file: Path, replace: bool, unsound: bool, yes: bool) -> None:
             sys.exit(1)
         taken = _read(restoration, file)
         with progress("verifying", restoration.messages) as step:
-            sound, problems = _told(restoration.findings(), step, as_json=False)
+            sound, problems = tell_findings(restoration.findings(), step, as_json=False)
         say(f"{file}: of {taken:%Y-%m-%d %H:%M:%S UTC}, {messages(sound)}" + (f", problems: {problems}" if problems else ""))
         if problems and not unsound:
             say("nothing is restored; --unsound restores it all the same")
@@ -137,11 +139,16 @@ def compact() -> None:
 
 def _read(restoration: "Restoration", file: Path) -> datetime:
     """Returns when the backup was made."""
+    from backupmx import app  # noqa: PLC0415
+
     try:
         with sys.stdin.buffer if file == PIPE else file.open("rb") as stream:
             total = None if file == PIPE else file.stat().st_size
-            with progress("reading", total, octets=True) as step:
-                return restoration.read(stream, step).taken
+            with progress("reading", total, octets=True) as step, app.incoming(stream) as incoming:
+                label = restoration.take(incoming, step)
+        if label.mail:
+            return label.taken
+        say(f"{file}: has no mail in it; backupmx restore takes what it has", "nothing is restored")
     except OSError as error:
         say(f"{file}: {error.strerror}", "nothing is restored")
     except BackupUnusable as error:
@@ -149,7 +156,7 @@ def _read(restoration: "Restoration", file: Path) -> datetime:
     sys.exit(1)
 
 
-def _told(findings: Iterable["Finding"], step: Step, as_json: bool) -> tuple[int, int]:
+def tell_findings(findings: Iterable["Finding"], step: Step, as_json: bool) -> tuple[int, int]:
     """Print what is not sound; returns how many messages are, and how many problems there are."""
     sound = problems = 0
     for finding in findings:

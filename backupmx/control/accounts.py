@@ -7,11 +7,10 @@ Does not know: sessions, roles' rights, who asks.
 import fcntl
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backupmx.control import second
+from backupmx.control import beside, second
 from backupmx.control.second import Second
 from backupmx.errors import AccountsUnusable
 
@@ -114,6 +113,12 @@ class Accounts:
             write(_with(content, User(name, role, password_hash)))
         return ""
 
+    def begin(self, name: str, password_hash: str) -> None:
+        """One admin, and nobody and nothing else: a machine changes hands. Raises ValueError for a bad name."""
+        _check(name)
+        with self._changing() as (_, write):
+            write(_File(users=(User(name, Role.ADMIN, password_hash),)))
+
     def change_user(self, name: str, change: Callable[[User], User | None]) -> str:
         """Give a user another role, password or second factor, or none of them (None); returns why not, in words, or nothing.
 
@@ -200,33 +205,14 @@ class Accounts:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.with_name(self._path.name + ".lock").open("wb") as lock:
-                self._give_to_owner(lock.fileno())
+                beside.give_to_owner(self._path, lock)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield self._read(), self._replace
         except OSError as error:
             raise AccountsUnusable(f"{self._path}: {error.strerror}") from None
 
     def _replace(self, content: _File) -> None:
-        new = self._path.with_name(self._path.name + ".new")
-        with suppress(FileNotFoundError):
-            new.unlink()
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(replace(content, version=LAYOUT))) + b"\n")
-            self._give_to_owner(file.fileno())
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-    def _give_to_owner(self, file: int) -> None:
-        # root may write here for a server that runs as another user
-        if os.geteuid() == 0:
-            owner = self._path.parent.stat()
-            os.fchown(file, owner.st_uid, owner.st_gid)
+        beside.put(self._path, msgspec.json.format(msgspec.json.encode(replace(content, version=LAYOUT))) + b"\n")
 
 
 def _check(name: str) -> None:

@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from backupmx.control.accounts import Role, Scope
 from backupmx.core.alerts import Answered, Standing
-from backupmx.core.amendment import Amended, Outline, Sheet
+from backupmx.core.amendment import Amended, Fault, Outline, Sheet
 from backupmx.core.belief import Word
 from backupmx.core.books import Line
 from backupmx.core.finding import Finding
 from backupmx.core.history import History, Month
+from backupmx.core.label import BackupLabel
 from backupmx.core.message import Message
 from backupmx.core.queue import SpoolStats
 from backupmx.core.roll import Lists
@@ -231,6 +232,50 @@ class AmendedAnswer(Answer, frozen=True, tag="amended"):
     amended: Amended
 
 
+class SetupAnswer(Answer, frozen=True, tag="setup"):
+    """Whether the machine is still to be set up."""
+
+    open: bool
+
+
+class CodeRefused(Answer, frozen=True, tag="code-refused"):
+    """Nothing was told or done: the one-time code is wrong."""
+
+    wait_s: int = 0
+    """Above 0: it was not even looked at, after so many wrong ones; in so many seconds the next is."""
+
+
+class MachineAnswer(Answer, frozen=True, tag="machine"):
+    """What can be told of a machine that is to be set up."""
+
+    hostname: str
+    """Its full name; empty if it has none."""
+    addresses: tuple[str, ...]
+    """From which it sends."""
+
+
+class SetupChecked(Answer, frozen=True, tag="setup-checked"):
+    """What is wrong with the answers themselves; if nothing is, what was found in the network."""
+
+    faults: tuple[Fault, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    looking: bool = False
+    """Whether it is still being looked at."""
+
+
+class RestoreNumber(Answer, frozen=True, tag="restore-number"):
+    """Under this number the parts of a backup are to come."""
+
+    number: int
+
+
+class RestoreAnswer(Answer, frozen=True, tag="restore"):
+    """What a backup would bring, and what of it keeps it from being put in place here."""
+
+    label: BackupLabel
+    problems: tuple[str, ...]
+
+
 class Refused(Answer, frozen=True, tag="refused", omit_defaults=True):
     """It was not done, and why, in words for a person."""
 
@@ -262,6 +307,12 @@ AnyAnswer = (
     | DomainsAnswer
     | DomainAnswer
     | AmendedAnswer
+    | SetupAnswer
+    | CodeRefused
+    | MachineAnswer
+    | SetupChecked
+    | RestoreNumber
+    | RestoreAnswer
     | Refused
     | AnyRow
 )

@@ -22,11 +22,15 @@ from backupmx.control.requests import (
     AnyRequest,
     ApproveList,
     BeginList,
+    Claim,
     CloseList,
     Enlist,
+    GetBackup,
     ListQueue,
     ListRecipients,
+    LookAtRestore,
     ReadMessage,
+    Restore,
     TestAlerts,
     TrackMessages,
     VerifyRecipient,
@@ -38,7 +42,10 @@ PAGE = 200
 """Rows held in memory while they are handed out."""
 TIMEOUT_S = 60.0
 """For each other answer."""
-SLOW = (Act, ActMatching, VerifyRecipient, BeginList, Enlist, CloseList, ApproveList, TestAlerts)
+SLOW = (
+    *(Act, ActMatching, VerifyRecipient, BeginList, Enlist, CloseList, ApproveList, TestAlerts, Claim),
+    *(GetBackup, LookAtRestore, Restore),
+)
 SLOW_S = 120.0
 """For these, whoever asks: a primary takes its time, and so does a slow card, a long list, or somebody else's server."""
 
@@ -67,13 +74,16 @@ class ControlClient:
         """What became of messages, newest first, asked for in the same way. Raises ControlUnavailable."""
         return (row.life for row in self._all(request) if isinstance(row, LifeRow))
 
-    def content(self, request: ReadMessage) -> Iterator[bytes]:
-        """What a message says, piece by piece, never held whole. Raises ControlUnavailable, also after the first of it."""
+    def content(self, request: ReadMessage | GetBackup) -> Iterator[bytes]:
+        """What a message says, or a backup, piece by piece, never held whole.
+
+        Raises ControlUnavailable, also after the first of it.
+        """
         with self._asked(request) as answers:
             while isinstance(answer := self._next(answers), Piece):
                 yield answer.octets
         if not isinstance(answer, Done):
-            raise ControlUnavailable("; ".join(getattr(answer, "problems", ("an answer that fits no message",))))
+            raise ControlUnavailable("; ".join(getattr(answer, "problems", ("an answer that fits no content",))))
 
     def page(self, request: AnyListing) -> tuple[list[AnyRow], str | None] | Refused:
         """All rows of one request, and where the next page begins. Raises ControlUnavailable."""

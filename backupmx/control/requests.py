@@ -3,8 +3,9 @@
 Knows: every request, as closed unions.
 Does not know: sockets, what is done for it.
 
-A request is answered by one line, but `ListQueue`, `ListRecipients`, `TrackMessages` and `ReadMessage`: by a row for each, or by
-pieces, and then `Done`. Anything that cannot be done is answered by `Refused`. The answers are in `backupmx.control.answers`.
+A request is answered by one line, but `ListQueue`, `ListRecipients`, `TrackMessages`, `ReadMessage` and `GetBackup`: by a row for
+each, or by pieces, and then `Done`. Anything that cannot be done is answered by `Refused`. The answers are in
+`backupmx.control.answers`.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,6 +19,7 @@ from backupmx.core.amendment import Change
 from backupmx.core.history import Span
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
+from backupmx.core.setup import Answers
 from backupmx.core.track import Wanted
 
 
@@ -348,10 +350,77 @@ class LookAgain(Request, frozen=True, tag="look"):
     domain: str
 
 
+class GetSetup(Request, frozen=True, tag="setup"):
+    """Whether this machine is still to be set up; answered by `SetupAnswer`, as all that follows once it is."""
+
+
+class GetSetupCode(Request, frozen=True, tag="setup-code"):
+    """The one-time code, for whoever is on the machine itself; answered by `Text`."""
+
+
+class BeginSetup(Request, frozen=True, tag="begin-setup"):
+    """What can be told of this machine to whom has the code; answered by `MachineAnswer`, or by `CodeRefused`."""
+
+    code: str
+
+
+class CheckSetup(Request, frozen=True, tag="check-setup"):
+    """What is wrong with the answers, and what the network says to them; answered by `SetupChecked`, or by `CodeRefused`.
+
+    Looking takes longer than an answer may: who wants to know all of it asks again.
+    """
+
+    code: str
+    answers: Answers
+    afresh: bool = False
+    """Whether the network is to be looked at once more, after somebody mended something."""
+
+
+class Claim(Request, frozen=True, tag="claim"):
+    """The machine is theirs from now on; answered by `Done`, by `SetupChecked` if answers are wrong, or by `CodeRefused`."""
+
+    code: str
+    answers: Answers
+
+
 class Resume(Request, frozen=True, tag="resume"):
     """What a domain's primary says is to be believed again; answered by `Done`."""
 
     domain: str
+    by: str
+
+
+class GetBackup(Request, frozen=True, tag="backup"):
+    """Everything but the mail, in one file; answered by `Piece`s, then `Done`. Who has it is written down."""
+
+    by: str
+    keys: tuple[str, ...] = ()
+    """Of age: nobody else can read it."""
+
+
+class BeginRestore(Request, frozen=True, tag="begin-restore"):
+    """A backup without mail is to come, in the place of one that came before; answered by `RestoreNumber`."""
+
+
+class AddToRestore(Request, frozen=True, tag="add-to-restore"):
+    """The next octets of that backup; answered by `Done`."""
+
+    number: int
+    octets: bytes
+
+
+class LookAtRestore(Request, frozen=True, tag="look-at-restore"):
+    """It is complete: what is in it, and what would be wrong with it here; answered by `RestoreAnswer`. Nothing is changed."""
+
+    number: int
+    identity: str = ""
+    """What opens it, if it is sealed."""
+
+
+class Restore(Request, frozen=True, tag="restore"):
+    """Put in place what was looked at; answered by `Done`, and then the server begins anew."""
+
+    number: int
     by: str
 
 
@@ -362,7 +431,9 @@ AccountRequest = GetAccount | CheckToken | SpendCode | GetAccounts | AccountChan
 LookBack = GetHistory | GetBooks | GetReport
 DomainRequest = GetDomains | GetDomain | AmendDomain | LookAgain
 RollRequest = GetRecipient | ForgetRecipients | VerifyRecipient | BeginList | Enlist | CloseList | ApproveList
-AnyListing = ListQueue | ListRecipients | TrackMessages | ReadMessage
+SetupRequest = GetSetup | GetSetupCode | BeginSetup | CheckSetup | Claim
+RestoreRequest = BeginRestore | AddToRestore | LookAtRestore | Restore
+AnyListing = ListQueue | ListRecipients | TrackMessages | ReadMessage | GetBackup
 AnyRequest = (
     GetStatus
     | Resume
@@ -377,4 +448,6 @@ AnyRequest = (
     | AnyListing
     | DomainRequest
     | RollRequest
+    | SetupRequest
+    | RestoreRequest
 )

@@ -1,26 +1,23 @@
-"""The answering side of the control socket: one line a request, newline-delimited JSON.
+"""The answering side of the control socket.
 
-Knows: the protocol, and who answers which part of it.
-Does not know: who asks, what a terminal or a page is, how mail is delivered.
-
-Whoever can open the socket may ask anything: its mode (0660) and its group are the guard.
+Knows: who answers which part of what may be asked.
+Does not know: the socket, who asks, what a terminal or a page is, how mail is delivered.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
-
-from backupmx.control import place
 from backupmx.control.accounting import AccountsDesk
 from backupmx.control.accounts import Accounts
 from backupmx.control.admin import Admin, WriteBack
 from backupmx.control.alerting import AlertsDesk
-from backupmx.control.answers import AnyAnswer, Done, FindingsAnswer, Refused, SpoolStatsAnswer, StatusAnswer, Text
+from backupmx.control.answers import AnyAnswer, Done, FindingsAnswer, Refused, SetupAnswer, SpoolStatsAnswer, StatusAnswer, Text
+from backupmx.control.conversations import Answers, Conversations
+from backupmx.control.copies import CopiesDesk
 from backupmx.control.domains import DomainsDesk
 from backupmx.control.lookback import LookBackDesk
 from backupmx.control.requests import (
@@ -29,6 +26,7 @@ from backupmx.control.requests import (
     AnyListing,
     AnyRequest,
     DomainRequest,
+    GetBackup,
     GetFindings,
     GetMetrics,
     GetSpoolStats,
@@ -39,24 +37,18 @@ from backupmx.control.requests import (
     MessageRequest,
     ReadMessage,
     Reload,
+    RestoreRequest,
     Resume,
     RollRequest,
+    SetupRequest,
     TrackMessages,
 )
 from backupmx.control.roll import RollDesk, Verify
 from backupmx.control.track import TrackDesk
 from backupmx.core.status import Status
-from backupmx.errors import BackupMXError
-from backupmx.ports import Alerts, Amendments, Clock, Lookout, Roll, Spool
+from backupmx.ports import Alerts, Amendments, Clock, Copies, Lookout, Roll, Spool
 from backupmx.watch import log
 from backupmx.watch.history import History
-
-LINE_LIMIT = 128 * 1024
-"""Octets of one request: a thousand ids take about thirty thousand."""
-CLIENTS = 64
-"""Connections at a time; each may hold one line and one page of the listing in memory."""
-PATIENCE_S = 60.0
-"""How long a client may take to ask, or to read what it asked for."""
 
 
 class ControlServer:
@@ -82,6 +74,8 @@ class ControlServer:
         lookout: Lookout,
         alerts: Alerts,
         amendments: Amendments,
+        copies: Copies,
+        begin_anew: Callable[[], None],
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`wake` is called after an admin's verb; `reload` returns what is wrong; `windows` are the holding windows by domain.
@@ -89,7 +83,6 @@ class ControlServer:
         `verify` asks a primary of one address, `resume` has one believed again, `write_back` tells a sender; `past` is how things
         went, `lookout` has what the last look found, `amendments` the file. The domains are those that have a window.
         """
-        self._path = path
         self._spool = spool
         self._status = status
         self._reload = reload
@@ -103,103 +96,45 @@ class ControlServer:
         self._track = TrackDesk(spool.track, seconds)
         self._look_back = LookBackDesk(past, spool, windows.keys(), clock)
         self._alerts = AlertsDesk(alerts, clock)
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._copies = CopiesDesk(copies, begin_anew)
+        self._conversations = Conversations(path, self._answers)
 
     async def start(self) -> None:
         """Take connections. Raises ControlTaken when the socket cannot be ours."""
-        listener = place.open_socket(self._path)
-        self._server = await asyncio.start_unix_server(self._welcome, sock=listener, limit=LINE_LIMIT)
+        await self._conversations.start()
 
     async def stop(self) -> None:
         """Take no more, and end what is under way."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        server.close()
-        # who was let in a moment ago is not here yet; a line that stays open keeps the loop from ending
-        await asyncio.sleep(0)
-        for task in self._clients:
-            task.cancel()
-        if self._clients:
-            await asyncio.wait(self._clients)
-        await server.wait_closed()
-        self._path.unlink(missing_ok=True)
+        await self._conversations.stop()
 
-    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:
-            writer.transport.abort()
-            return
-        task = asyncio.create_task(self._converse(reader, writer, crowded=len(self._clients) >= CLIENTS))
-        self._clients.add(task)
+    async def _answers(self, request: AnyRequest) -> Answers:  # noqa: C901 - one line a desk
+        if isinstance(request, AnyListing):
+            async with contextlib.aclosing(self._listing(request)) as rows:
+                async for answer in rows:
+                    yield answer
+        elif isinstance(request, MessageRequest):
+            yield await self._admin.answer(request)
+        elif isinstance(request, RollRequest):
+            yield await self._roll.answer(request)
+        elif isinstance(request, DomainRequest):
+            yield await self._domains.answer(request)
+        elif isinstance(request, LookBack):
+            yield await self._look_back.answer(request)
+        elif isinstance(request, AccountRequest):
+            yield await self._accounts.answer(request)
+        elif isinstance(request, Alerting):
+            yield await self._alerts.answer(request)
+        elif isinstance(request, RestoreRequest):
+            yield await self._copies.answer(request)
+            # only now, for whoever asked has the answer
+            self._copies.begin_anew_if_due()
+        elif isinstance(request, SetupRequest):
+            # whoever has a configuration is set up
+            yield SetupAnswer(open=False)
+        else:
+            yield await self._answer(request)
 
-        def gone(_task: object) -> None:  # also when it was ended before it began
-            self._clients.discard(task)
-            writer.transport.abort()
-
-        task.add_done_callback(gone)
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, crowded: bool) -> None:
-        try:
-            if crowded:
-                await _send(writer, Refused((f"more than {CLIENTS} clients ask at once; try again",)))
-            while not crowded and await self._exchange(reader, writer):
-                pass
-            writer.close()
-            async with asyncio.timeout(PATIENCE_S):
-                await writer.wait_closed()
-        except (OSError, TimeoutError, asyncio.CancelledError):
-            # the client went away or is stuck, or we are stopping: nothing is owed to it
-            pass
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answers; returns whether the client may ask again."""
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                line = await reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError:
-            return False
-        except asyncio.LimitOverrunError:
-            await _send(writer, Refused((f"a request is at most {LINE_LIMIT} octets long",)))
-            return False
-        try:
-            request: AnyRequest = msgspec.json.decode(line, type=AnyRequest)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            await _send(writer, Refused((f"not a request that this version knows: {error}",)))
-            return True
-        async with contextlib.aclosing(self._answers(request)) as answers:
-            async for answer in answers:
-                await _send(writer, answer)
-        return True
-
-    async def _answers(self, request: AnyRequest) -> AsyncGenerator[AnyAnswer, None]:  # noqa: C901 - one line a desk
-        try:
-            if isinstance(request, AnyListing):
-                async with contextlib.aclosing(self._listing(request)) as rows:
-                    async for answer in rows:
-                        yield answer
-            elif isinstance(request, MessageRequest):
-                yield await self._admin.answer(request)
-            elif isinstance(request, RollRequest):
-                yield await self._roll.answer(request)
-            elif isinstance(request, DomainRequest):
-                yield await self._domains.answer(request)
-            elif isinstance(request, LookBack):
-                yield await self._look_back.answer(request)
-            elif isinstance(request, AccountRequest):
-                yield await self._accounts.answer(request)
-            elif isinstance(request, Alerting):
-                yield await self._alerts.answer(request)
-            else:
-                yield await self._answer(request)
-        except BackupMXError as error:
-            log.trouble("control", error)
-            yield Refused((str(error),))
-        except Exception as error:  # noqa: BLE001 - a bug must not take the courier's process along, and must be seen
-            log.trouble("control", error)
-            yield Refused(("trouble inside; the log has more",))
-
-    def _listing(self, request: AnyListing) -> AsyncGenerator[AnyAnswer, None]:
+    def _listing(self, request: AnyListing) -> Answers:
         match request:
             case ListQueue():
                 return self._admin.listing(request)
@@ -209,6 +144,8 @@ class ControlServer:
                 return self._track.listing(request)
             case ReadMessage():
                 return self._admin.content(request)
+            case GetBackup():
+                return self._copies.copy(request)
 
     async def _answer(self, request: AnyRequest) -> AnyAnswer:  # noqa: PLR0911 - one line a request
         match request:
@@ -233,9 +170,3 @@ class ControlServer:
                 return Refused(problems) if problems else Done()
             case _:
                 return Refused(("not a question for one answer",))
-
-
-async def _send(writer: asyncio.StreamWriter, answer: AnyAnswer) -> None:
-    writer.write(msgspec.json.encode(answer) + b"\n")
-    async with asyncio.timeout(PATIENCE_S):
-        await writer.drain()

@@ -62,10 +62,10 @@ class Outline(Struct, frozen=True):
 
 
 class Fault(Struct, frozen=True):
-    """What is wrong with a change."""
+    """What is wrong with a change, or with an answer at set-up."""
 
     key: str
-    """Of the domain; empty where it is no single one's fault."""
+    """Which one; empty where it is no single one's fault."""
     said: str
 
 

@@ -40,7 +40,8 @@ class Finding(Struct, frozen=True):
 
     topic: str
     """In a word. Of this machine: `clock`, `disk`, `room`, `spool`, `certificate`, `addresses`, `ptr`, `spf`, `tlsa`, `port25`,
-    `inward`; of a domain: `mx`, `mta-sts`, `primary`, `tls`, `size`, `trust`, `postmaster`, `recipients`."""
+    `inward`; of a domain: `mx`, `mta-sts`, `primary`, `tls`, `size`, `trust`, `postmaster`, `recipients`; at set-up
+    also `alerts`, `network`."""
     subject: str
     """Whose: a domain, a host, or empty for this machine."""
     level: Level

@@ -5,22 +5,23 @@ Does not know: what is in a backup, and who is asked whether it is meant.
 
 All of it is done under the spool's lock (`layout.lock`), so that no server runs. A draft is worth nothing until it is renamed
 `restored-…`; from then on it is the spool, and whoever meets that name finishes what was begun (`settle`). The old files stay,
-under `replaced-…`.
+under `replaced-…`. A server that runs can make the draft and give it that name, and has to end then: the next one finishes it.
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from backupmx.core import words
+from backupmx.core.label import BackupLabel
 from backupmx.errors import SpoolFull, SpoolLocked, SpoolUnusable
-from backupmx.spool import backup, layout
-from backupmx.spool.backup import DATABASE, Contents, Step
+from backupmx.spool import aside, backup, layout
+from backupmx.spool.aside import Placement, give_to_owner, sync
+from backupmx.spool.backup import ASIDE, DATABASE, Incoming, Step
 from backupmx.spool.verify import Finding, verify
 
 DRAFT = "restoring"
@@ -39,9 +40,13 @@ def settle(path: Path) -> None:
     """What a crash left: an exchange that was decided is finished, drafts go. The caller has the lock. Raises SpoolLocked."""
     for place in (path / DRAFT, path / COMPACTING):
         shutil.rmtree(place, ignore_errors=True)
-    for decided in sorted(path.glob(f"{DECIDED}*")):
-        with _alone(path):
-            _finish(path, decided)
+    for each in decided(path):
+        _finish(path, each)
+
+
+def decided(path: Path) -> list[Path]:
+    """Exchanges that were decided and are not finished."""
+    return sorted(path.glob(f"{DECIDED}*"))
 
 
 def held(path: Path) -> int | None:
@@ -73,9 +78,13 @@ class Restoration:
         self._path = path
         self._draft = draft
 
-    def read(self, stream: BinaryIO, step: Step) -> Contents:
-        """Raises BackupUnusable."""
-        return backup.read(stream, self._draft, step)
+    def take(self, backup: Incoming, step: Step) -> BackupLabel:
+        """Raises BackupUnusable, OSError."""
+        return backup.into(self._draft, step)
+
+    def place(self, own: Mapping[str, bytes], placements: Sequence[Placement]) -> None:
+        """Files of the configuration that came with it, and where they are to go, in this order."""
+        aside.write(self._draft, own, placements)
 
     @property
     def messages(self) -> int:
@@ -89,7 +98,35 @@ class Restoration:
 
     def put_in_place(self, now: datetime) -> Path | None:
         """It is the spool from now on; returns where the files are that it replaced, if there were any. Raises SpoolLocked."""
-        return _put_in_place(self._path, self._draft, now)
+        with _alone(self._path):
+            decided = self.decide(now)
+            kept = _kept(self._path, decided)
+            _exchange(self._path, decided, kept)
+        _finish(self._path, decided)
+        return kept if kept.exists() else None
+
+    def decide(self, now: datetime) -> Path:
+        """It is what the next one who has the lock puts in place, whatever happens meanwhile. Durable when this returns."""
+        (self._draft / LOCK).unlink(missing_ok=True)
+        for file in [self._draft, *self._draft.rglob("*")]:
+            file.chmod(0o700 if file.is_dir() else 0o600)
+            give_to_owner(self._path, file)
+            sync(file)
+        decided = self._draft.rename(self._path / f"{DECIDED}{now:%Y%m%dT%H%M%SZ}")
+        layout.sync_directory(self._path)
+        return decided
+
+
+def drafted(path: Path) -> Restoration:
+    """Room for a backup beside a server that runs, and whose lock is ours; what was there of another goes."""
+    forget(path)
+    (path / DRAFT).mkdir(mode=0o700)
+    return Restoration(path, path / DRAFT)
+
+
+def forget(path: Path) -> None:
+    """What was drafted, and not decided, is not wanted."""
+    shutil.rmtree(path / DRAFT, ignore_errors=True)
 
 
 @contextmanager
@@ -104,7 +141,7 @@ def _exclusively(path: Path) -> Iterator[None]:
     """No server works with the spool, and none begins to."""
     fd = layout.lock(path)
     try:
-        _give_to_owner(path, path / "lock")
+        give_to_owner(path, path / "lock")
         settle(path)
         yield
     finally:
@@ -124,35 +161,32 @@ def _drafted(path: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _put_in_place(path: Path, draft: Path, now: datetime) -> Path | None:
-    """A whole spool, durably; returns where the files are that it replaced, if there were any. Raises SpoolLocked."""
-    (draft / LOCK).unlink(missing_ok=True)
-    for file in [draft, *draft.rglob("*")]:
-        file.chmod(0o700 if file.is_dir() else 0o600)
-        _give_to_owner(path, file)
-        _sync(file)
-    stamp = f"{now:%Y%m%dT%H%M%SZ}"
-    with _alone(path):
-        decided = draft.rename(path / f"{DECIDED}{stamp}")
-        layout.sync_directory(path)
-        _finish(path, decided)
-    kept = path / f"{KEPT}{stamp}"
-    return kept if kept.exists() else None
+def _kept(path: Path, decided: Path) -> Path:
+    return path / f"{KEPT}{decided.name.removeprefix(DECIDED)}"
 
 
 def _finish(path: Path, decided: Path) -> None:
-    """May be begun again wherever it ended."""
-    kept = path / f"{KEPT}{decided.name.removeprefix(DECIDED)}"
-    for file in sorted(each for each in decided.rglob("*") if each.is_file()):
+    """May be begun again wherever it ended: the spool first, then what is not in it, the configuration itself at last."""
+    kept = _kept(path, decided)
+    # the database is the last one there to be moved
+    with _alone(path) if (decided / DATABASE).exists() else nullcontext():
+        _exchange(path, decided, kept)
+    aside.finish(path, decided, kept)
+    shutil.rmtree(decided)
+    layout.sync_directory(path)
+
+
+def _exchange(path: Path, decided: Path, kept: Path) -> None:
+    """The database comes last, and with it ends the need to be alone."""
+    found = [each for each in decided.rglob("*") if each.is_file() and ASIDE not in each.relative_to(decided).parts]
+    for file in sorted(found, key=lambda each: (each.name == DATABASE, each)):
         name = file.relative_to(decided)
         _keep(path, kept, name)
         (path / name).parent.mkdir(mode=0o700, exist_ok=True)
-        _give_to_owner(path, (path / name).parent)
+        give_to_owner(path, (path / name).parent)
         file.replace(path / name)
     for place in (*(each for each in path.iterdir() if each.is_dir()), path):
         layout.sync_directory(place)
-    shutil.rmtree(decided)
-    layout.sync_directory(path)
 
 
 def _keep(path: Path, kept: Path, name: Path) -> None:
@@ -162,7 +196,7 @@ def _keep(path: Path, kept: Path, name: Path) -> None:
         second.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         second.hardlink_to(old)
         for each in (kept, second.parent):
-            _give_to_owner(path, each)
+            give_to_owner(path, each)
     journal = path / f"{name}{JOURNAL}"
     if journal.exists():
         # what SQLite left in the middle of something would be taken for a part of the new file
@@ -187,9 +221,9 @@ def compact(path: Path, step: Step) -> tuple[int, int]:
         with closing(backup.opened(draft)) as env:
             if layout.census(env) != entries:
                 raise SpoolUnusable(f"spool {path}: the copy lacks something; nothing is changed")
-        _give_to_owner(path, draft / DATABASE)
+        give_to_owner(path, draft / DATABASE)
         (draft / DATABASE).chmod(0o600)
-        _sync(draft / DATABASE)
+        sync(draft / DATABASE)
         with _alone(path):
             (draft / DATABASE).replace(path / DATABASE)
             layout.sync_directory(path)
@@ -206,25 +240,10 @@ def _alone(path: Path) -> Iterator[None]:
     fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-        _give_to_owner(path, path / LOCK)
+        give_to_owner(path, path / LOCK)
         os.ftruncate(fd, 0)
         yield
     except BlockingIOError:
         raise SpoolLocked(f"spool {path}: another command has it open just now") from None
-    finally:
-        os.close(fd)
-
-
-def _give_to_owner(path: Path, file: Path) -> None:
-    """Root may work here for a server that runs as another user."""
-    if os.geteuid() == 0:
-        owner = path.stat()
-        os.chown(file, owner.st_uid, owner.st_gid)
-
-
-def _sync(file: Path) -> None:
-    fd = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)

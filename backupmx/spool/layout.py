@@ -68,12 +68,21 @@ def lock(path: Path) -> int:
         fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SpoolUnusable(f"spool {path}: {error.strerror}") from None
+    _give_to_owner(path, "lock")
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         raise SpoolLocked(f"spool {path}: another instance works on it") from None
     return fd
+
+
+def _give_to_owner(path: Path, *names: str) -> None:
+    """Root may work here for a server that runs as another user: what it makes is the directory's owner's."""
+    if os.geteuid() == 0:
+        owner = path.stat()
+        for name in names:
+            os.chown(path / name, owner.st_uid, owner.st_gid)
 
 
 def locked(path: Path) -> bool:
@@ -104,6 +113,7 @@ def open_environment(path: Path, map_size: int | None) -> lmdb.Environment:
             # files of LMDB 0.9 and 1.0 cannot be read by each other
             lib_version=0,
         )
+        _give_to_owner(path, "data.mdb", "lock.mdb")
         # readers that were killed would pin the pages of messages long gone
         env.reader_check()
     except (lmdb.Error, OSError) as error:

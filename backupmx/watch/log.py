@@ -5,6 +5,7 @@ Does not know: when they happen. Untrusted text is escaped by the renderer, so t
 """
 
 import logging
+import os
 import re
 import sys
 import time
@@ -17,6 +18,7 @@ import structlog
 
 Format = Literal["text", "json"]
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]*")
+_PRIORITIES = {"error": "<3>", "warning": "<4>", "info": "<6>"}
 _processors: list[structlog.typing.Processor] = []
 """Changed in place: a logger that was used before the fork keeps it."""
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("backupmx")
@@ -49,14 +51,21 @@ def _for_programs(process: str) -> Sequence[structlog.typing.Processor]:
 def _for_people(process: str) -> Sequence[structlog.typing.Processor]:
     """As structlog's own processors write it, in one step and at a third of their cost: a line comes with each message."""
     last = f"process={_shown(process)} timestamp="
+    priority = _PRIORITIES if _to_journal() else {}
 
     def line(_logger: object, method: str, event: structlog.typing.EventDict) -> str:
-        parts = [f"level={method} event={_shown(event.pop('event'))}"]
+        parts = [f"{priority.get(method, '')}level={method} event={_shown(event.pop('event'))}"]
         parts += [f"{key}={_shown(value)}" for key, value in event.items()]
         now = time.time()
         return f"{' '.join(parts)} {last}{_second(int(now))}.{int(now % 1 * 1e6):06}Z"
 
     return (line,)
+
+
+def _to_journal() -> bool:
+    """Whether systemd reads what we write here: then a line begins with its priority (sd-daemon(3)), which is not shown."""
+    found = os.fstat(2)
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 @lru_cache(maxsize=2)
@@ -97,6 +106,11 @@ def stopping() -> None:
 def too_few_files(allowed: int, connections: int) -> None:
     """The system allows a worker fewer open files than there may be connections."""
     _log.warning("too few files", allowed=allowed, max_connections=connections)
+
+
+def restore_finished(configuration: str) -> None:
+    """A backup that was to be restored is in place, before anything else began."""
+    _log.info("restored", configuration=configuration)
 
 
 def reloaded() -> None:
@@ -302,6 +316,21 @@ def ping_answered() -> None:
 # What admins do
 
 
+def setup_open(configuration: str) -> None:
+    """This machine is nobody's yet: who has the one-time code may set it up."""
+    _log.info("to be set up", configuration=configuration)
+
+
+def setup_code_refused(wait_s: int) -> None:
+    """Somebody gave a wrong one-time code; the next is looked at after so many seconds."""
+    _log.warning("setup code refused", wait_s=wait_s)
+
+
+def claimed(by: str, domain: str, hostname: str) -> None:
+    """The machine has an admin and a configuration from now on."""
+    _log.info("admin", verb="set up", by=by, domain=domain, hostname=hostname)
+
+
 def alerts_muted(by: str, until: datetime | None) -> None:
     """An admin opened a maintenance window, or closed it."""
     _log.info("admin", verb="mute", by=by, until=until.isoformat(timespec="seconds") if until else None)
@@ -331,6 +360,16 @@ def admin_read(by: str, id: str) -> None:
 def configuration_changed(by: str, what: str) -> None:
     """An admin changed the configuration file by a command, and the change is being applied."""
     _log.info("admin", verb="configure", by=by, what=what)
+
+
+def backup_taken(by: str, keys: int) -> None:
+    """An admin has all that is secret here in a file, from the page; sealed for so many keys, if for any."""
+    _log.info("admin", verb="backup", by=by, keys=keys)
+
+
+def restore_decided(by: str, taken: datetime) -> None:
+    """An admin has a backup of that time put in place; everything begins anew."""
+    _log.info("admin", verb="restore", by=by, taken=taken.isoformat(timespec="seconds"))
 
 
 def recipients_changed(verb: str, by: str, domain: str, entries: int) -> None:

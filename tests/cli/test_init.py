@@ -63,8 +63,9 @@ def test_scripts_are_asked_nothing(tmp_path: Path) -> None:
 
 def test_a_machine_without_a_full_name_must_be_given_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`localhost` is nobody's mail server."""
-    monkeypatch.setattr("socket.getfqdn", lambda: "localhost.localdomain")
-    assert init(tmp_path / "b.toml", "--domain", "example.com", "--yes").exit_code == 2
+    for name in ("localhost.localdomain", "backupmx.local", "backupmx"):
+        monkeypatch.setattr("socket.getfqdn", lambda name=name: name)
+        assert init(tmp_path / "b.toml", "--domain", "example.com", "--yes").exit_code == 2
     assert init(tmp_path / "b.toml", typed=f"example.com\n\n\n{HOST}\n").exit_code == 0
     assert config.load(tmp_path / "b.toml").hostname == HOST
 

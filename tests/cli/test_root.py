@@ -17,7 +17,7 @@ from backupmx.cli.main import Root, root
 from backupmx.cli.recipients import Recipients
 
 BACKUPMX = [sys.executable, "-m", "backupmx"]
-GROUPS = ("queue", "recipients", "spool", "user", "token")
+GROUPS = ("queue", "recipients", "spool", "user", "token", "setup")
 
 
 def alone(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,8 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 def test_the_commands_of_this_version_are_there() -> None:
     """The contract's names to the letter."""
     names = {"serve", "web", "demo", "domain", "check", "status", "reload", "queue", "spool", "user", "token", "mailq", "flush"}
-    assert names | {"recipients", "track", "report", "alerts", "init", "qshape", "completion"} == set(Root.places)
+    names |= {"recipients", "track", "report", "alerts", "init", "setup", "qshape", "completion"}
+    assert names | {"backup", "restore", "support-bundle"} == set(Root.places)
     assert {"import", "list", "verify", "forget"} <= set(Recipients.places)
 
 

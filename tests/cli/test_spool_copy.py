@@ -20,6 +20,7 @@ from control.house import House, an_id, running
 
 from backupmx.cli.main import root
 from backupmx.control.accounts import Accounts, Role
+from backupmx.core.label import FORM
 from backupmx.core.message import State
 from backupmx.spool import layout
 from backupmx.spool.store import LmdbSpool
@@ -244,7 +245,7 @@ def rewritten(octets: bytes, harm: str) -> bytes:
         elif harm == "foreign":
             members.insert(0, ("../evil", b"x"))
         elif harm == "newer":
-            members[-1] = ("contents.json", json.dumps(json.loads(members[-1][1]) | {"form": 2}).encode())
+            members[0] = ("label.json", json.dumps(json.loads(members[0][1]) | {"form": FORM + 1}).encode())
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)

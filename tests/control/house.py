@@ -29,6 +29,7 @@ from backupmx.core.outcome import Deferred, Failed, Reply
 from backupmx.core.roll import MOST_LOST, Lists
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
 from backupmx.courier.notifier import Notifier
+from backupmx.safekeeping.afar import Afar
 from backupmx.spool.memory import MemorySpool
 from backupmx.watch.history import History
 
@@ -124,6 +125,8 @@ class House:
                 "lookout": self,
                 "amendments": Amendments(self.file, SETTINGS, self._take),
                 "alerts": self.alerts,
+                "copies": Afar(self.file, SETTINGS.model_copy(update={"spool": self.path / "spool"}), lambda: self.now),
+                "begin_anew": lambda: None,
                 "seconds": lambda: self.tick(),  # noqa: PLW0108 - a test may set it later
             }
             | other

@@ -11,8 +11,8 @@ import pytest
 from backupmx.control.accounts import Scope
 from backupmx.control.answers import Account, Done, Key, Refused, Row, SpoolStatsAnswer, StatusAnswer
 from backupmx.control.client import ControlClient
+from backupmx.control.conversations import CLIENTS, LINE_LIMIT
 from backupmx.control.requests import Act, CheckToken, GetAccount, GetSpoolStats, GetStatus, ListQueue, Reload, ShowMessage, Verb
-from backupmx.control.server import CLIENTS, LINE_LIMIT
 from backupmx.core.message import State
 from backupmx.core.queue import Filter
 from backupmx.errors import ControlUnavailable, SpoolUnusable

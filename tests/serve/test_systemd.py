@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.instance import eventually
+from tests.serve.instance import eventually, free_port
 
 PASS = """
 import os, sys
@@ -94,6 +94,31 @@ def test_only_the_named_sockets_are_taken(tmp_path: Path) -> None:
             silent.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 silent.recv(1)
+
+
+@pytest.mark.timeout(60)
+def test_an_address_is_taken_from_what_was_passed_or_bound(tmp_path: Path) -> None:
+    """Each that is set: the ones that are open already as they are, the others as without systemd; before and after a reload."""
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        port, own = passed.getsockname()[1], free_port()
+        path = configuration(tmp_path, f'["127.0.0.1:{port}", "127.0.0.1:{own}"]')
+        with serving(path, [passed], "smtp") as process:
+            heard(process, "backupmx: ready\n")
+            assert sent("127.0.0.1", port)
+            assert sent("127.0.0.1", own)
+            process.send_signal(signal.SIGHUP)
+            heard(process, "event=reloaded")
+            eventually(lambda: sent("127.0.0.1", port) and sent("127.0.0.1", own), "taken after the reload")
+
+
+@pytest.mark.timeout(60)
+def test_without_a_setting_whoever_opened_sockets_has_chosen(tmp_path: Path) -> None:
+    """Nobody but root could open port 25 here: what was passed is all there is."""
+    path = configuration(tmp_path, "[]")
+    path.write_text(path.read_text().replace("listen = []\n", ""))
+    with socket.create_server(("127.0.0.1", 0)) as passed, serving(path, [passed], "backupmx.socket") as process:
+        heard(process, "backupmx: ready\n")
+        assert sent("127.0.0.1", passed.getsockname()[1])
 
 
 def test_without_a_socket_nothing_starts(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The lines of the log, as an admin's tools read them (I7)."""
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 
@@ -60,3 +61,17 @@ def test_each_line_tells_which_process_says_it(capsys: pytest.CaptureFixture[str
     log.set_up("json", "edge1")  # as a child does after the fork
     log.stopping()
     assert json.loads(capsys.readouterr().err)["process"] == "edge1"
+
+
+def test_the_journal_gets_priorities(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is an error here is one there; a terminal that somebody opened from a service gets the lines as they are."""
+    stream = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stream.st_dev}:{stream.st_ino}")
+    log.set_up("text", "edge0")
+    log.stopping()
+    log.damaged("01M8", "content")
+    assert [line[:9] for line in capfd.readouterr().err.splitlines()] == ["<6>level=", "<3>level="]
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    log.set_up("text", "edge0")
+    log.stopping()
+    assert capfd.readouterr().err.startswith("level=info event=stopping ")

@@ -35,6 +35,7 @@ from backupmx.control.answers import (
     Refused,
     ReportAnswer,
     Row,
+    SetupAnswer,
     SpoolStatsAnswer,
     StatusAnswer,
     TestedAnswer,
@@ -60,6 +61,7 @@ from backupmx.control.requests import (
     GetMetrics,
     GetRecipient,
     GetReport,
+    GetSetup,
     GetSpoolStats,
     GetStatus,
     ListQueue,
@@ -177,6 +179,8 @@ class Canned:
             case GetAccount():
                 known = self.accounts.get(request.name)
                 yield Account(request.name, self.role, known) if known else Refused(("no such user",))
+            case GetSetup():
+                yield SetupAnswer(open=False)
             case CheckToken():
                 yield Key("nagios", Scope.READ) if request.token == TOKEN else Refused(("no such token",))
             case _:

@@ -25,6 +25,7 @@ from backupmx.core.finding import About, Report
 from backupmx.core.message import Client, Envelope, Recipient
 from backupmx.core.outcome import Deferred, Delivered, Reply
 from backupmx.core.status import DomainView, Primary, PrimaryState, Status, compose
+from backupmx.safekeeping.afar import Afar
 from backupmx.spool import layout
 from backupmx.spool.store import LmdbSpool
 from backupmx.watch.history import History
@@ -166,6 +167,8 @@ async def serve(place: Path, running: Running) -> None:
         lookout=running,
         alerts=crier,
         amendments=running,
+        copies=Afar(running.file, config.load(running.file), lambda: NOW),
+        begin_anew=lambda: None,
     )
     await server.start()
     with capture_logs() as running.log:

@@ -13,6 +13,7 @@ from visitor import token_in, words_of
 from werkzeug.test import TestResponse
 
 from backupmx.control.client import ControlClient
+from backupmx.control.requests import GetSetup
 from webui.guard import OPEN
 from webui.passwords import Passwords
 
@@ -43,7 +44,7 @@ def test_every_door_is_closed_but_the_named_ones(app: Flask, stranger: FlaskClie
             assert answer.headers["Location"].startswith("/login"), path
     assert stranger.get("/nothing/here").headers["Location"] == "/login"
     assert stranger.get("/api/v2/none").status_code == 401
-    assert canned.asked == []
+    assert canned.asked == [GetSetup()], "whether this machine is set up, once"
 
 
 def test_a_person_with_a_password_comes_in_and_goes_out(stranger: FlaskClient, canned: Canned) -> None:

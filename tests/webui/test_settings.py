@@ -29,6 +29,9 @@ FORMS = {
     "/settings/users/remove": Role.ADMIN,
     "/settings/tokens/create": Role.ADMIN,
     "/settings/tokens/revoke": Role.ADMIN,
+    "/settings/backup/download": Role.ADMIN,
+    "/settings/backup/look": Role.ADMIN,
+    "/settings/backup/restore": Role.ADMIN,
 }
 PAGES = {
     "/settings": Role.VIEWER,
@@ -37,6 +40,7 @@ PAGES = {
     "/settings/alerts": Role.VIEWER,
     "/settings/users": Role.ADMIN,
     "/settings/tokens": Role.ADMIN,
+    "/settings/backup": Role.ADMIN,
 }
 
 

@@ -30,7 +30,7 @@ async def test_it_is_legible_and_in_order(home: Home, tmp_path: Path, size: Any,
             page = await browser.new_page(viewport=size, color_scheme=colours)
             complaints = watch(page)
             await log_in(page, address)
-            for name in ("", "/second", "/users", "/tokens", "/alerts"):
+            for name in ("", "/second", "/users", "/tokens", "/backup", "/alerts"):
                 await in_order(page, f"{address}/settings{name}")
                 await page.screenshot(path=tmp_path / f"settings{name.replace('/', '-')}.png", full_page=True)
             await page.get_by_role("button", name="For 1 hour").click()

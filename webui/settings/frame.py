@@ -25,6 +25,7 @@ ROOMS = (
     ("users", _l("Users")),
     ("tokens", _l("Tokens")),
     ("alerts", _l("Alerts")),
+    ("backup", _l("Backup")),
 )
 """By their endpoints."""
 _REFUSALS: Mapping[str, object] = {

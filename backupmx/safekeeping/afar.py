@@ -1,0 +1,168 @@
+"""A backup for somebody who is not on this machine, and one that they bring: without mail, while the server runs.
+
+Knows: that the processes which run see nothing of it until they begin anew, how large such a backup may be.
+Does not know: who asks, how the octets come here and go.
+
+A copy is made by a process of its own (`backupmx backup -`), for this one has the database open, and no second time may it be
+opened here; and so memory that sealing took is given back.
+"""
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from io import BufferedReader
+from pathlib import Path
+
+from backupmx.config import Settings
+from backupmx.core.label import BackupLabel
+from backupmx.errors import BackupUnusable, ConfigurationError, SpoolUnusable
+from backupmx.safekeeping import bringing, sealing
+from backupmx.spool import exchange
+from backupmx.spool.exchange import Restoration
+
+MOST = 32 * 2**20
+"""Octets of a backup that is brought: half a million recipients."""
+PART = 48 * 1024
+"""Octets of one piece."""
+FILE = "restore.new"
+"""In the spool's directory; whatever ends so is in no backup."""
+USAGE = 2
+"""Exit status of a command that was given what it does not know: a key alone can be that."""
+OTHER = "another backup was brought meanwhile, or the server began anew: bring it once more"
+TOO_LARGE = f"is larger than {MOST // 2**20} MiB: backupmx restore takes it on the command line"
+MAIL = "has mail in it: backupmx restore takes it on the command line"
+
+
+class Afar:
+    """See `ports.Copies`."""
+
+    def __init__(self, path: Path, settings: Settings, clock: Callable[[], datetime]) -> None:
+        """`settings` are in force, and the file that they come from is at `path`."""
+        self._path = path
+        self._settings = settings
+        self._clock = clock
+        self._number = 0
+        self._ready: tuple[Restoration, BackupLabel] | None = None
+        self._lock = threading.Lock()
+        with suppress(OSError):
+            # what was brought before we began, and decided by nobody
+            self._forget()
+
+    @property
+    def _file(self) -> Path:
+        return self._settings.spool / FILE
+
+    async def copy(self, keys: Sequence[str]) -> AsyncGenerator[bytes, None]:
+        """See `ports.Copies`."""
+        pipe = asyncio.subprocess.PIPE
+        options = [option for key in keys for option in ("--age", key)]
+        # -P: nothing from the directory in which we happen to work is taken for a module of ours
+        command = (sys.executable, "-P", "-m", "backupmx", "--config", str(self._path), "backup", "-", *options)
+        nothing = asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=pipe, stderr=pipe)
+        assert process.stdout
+        assert process.stderr
+        try:
+            said = asyncio.create_task(process.stderr.read())
+            while octets := await process.stdout.read(PART):
+                yield octets
+            status = await process.wait()
+            if status == USAGE:
+                raise BackupUnusable(f"one of the keys {sealing.NO_RECIPIENT}")
+            if status:
+                lines = (await said).decode(errors="replace").strip().splitlines()
+                raise BackupUnusable(lines[-1].removeprefix("backupmx: ") if lines else "no backup could be made")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def begin(self) -> int:
+        """See `ports.Copies`."""
+        with self._alone():
+            self._forget()
+            self._number += 1
+            self._file.touch(mode=0o600)
+            return self._number
+
+    def add(self, number: int, octets: bytes) -> None:
+        """See `ports.Copies`."""
+        with self._alone():
+            self._expect(number)
+            with self._file.open("ab") as file:
+                if file.tell() + len(octets) > MOST:
+                    self._forget()
+                    raise BackupUnusable(TOO_LARGE)
+                file.write(octets)
+
+    def look(self, number: int, identity: str) -> tuple[BackupLabel, tuple[str, ...]]:
+        """See `ports.Copies`."""
+        with self._alone():
+            self._expect(number)
+            try:
+                with self._file.open("rb") as stream:
+                    return self._looked(stream, identity)
+            except ValueError as error:
+                raise BackupUnusable(str(error)) from None
+            except ConfigurationError as error:
+                raise BackupUnusable("its configuration cannot be used by this program: " + "; ".join(error.problems)) from None
+
+    def restore(self, number: int) -> BackupLabel:
+        """See `ports.Copies`."""
+        with self._alone():
+            self._expect(number)
+            if self._ready is None:
+                raise BackupUnusable(OTHER)
+            restoration, label = self._ready
+            restoration.decide(self._clock())
+            self._ready = None
+            self._file.unlink(missing_ok=True)
+            return label
+
+    def _looked(self, stream: BufferedReader, identity: str) -> tuple[BackupLabel, tuple[str, ...]]:
+        self._ready = None
+        with bringing.opened(stream, identity) as incoming:
+            if incoming.label and incoming.label.mail:
+                raise BackupUnusable(MAIL)
+            plan = bringing.plan(incoming, self._path)
+            restoration = exchange.drafted(self._settings.spool)
+            restoration.take(incoming, lambda _octets: None)
+        problems = tuple(self._wrong(plan))
+        if not problems:
+            plan.put_aside(restoration)
+            self._ready = restoration, plan.label
+        return plan.label, problems
+
+    def _wrong(self, plan: bringing.Plan) -> Iterator[str]:
+        """What would leave us without a server, or without a page that can ask it."""
+        try:
+            plan.check_places()
+        except ConfigurationError as error:
+            yield from error.problems
+        for file in plan.missing:
+            yield f"{file}: is not here, and its configuration needs it"
+        if plan.settings.control.socket != self._settings.control.socket:
+            yield f"its control socket is {plan.settings.control.socket}, where the page does not ask"
+        if not plan.label.users:
+            yield "there is no user in it: nobody could sign in any more"
+
+    def _expect(self, number: int) -> None:
+        if number != self._number or not self._file.exists():
+            raise BackupUnusable(OTHER)
+
+    def _forget(self) -> None:
+        self._ready = None
+        self._file.unlink(missing_ok=True)
+        exchange.forget(self._settings.spool)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One request at a time, whichever thread it is in."""
+        with self._lock:
+            try:
+                yield
+            except OSError as error:
+                raise SpoolUnusable(f"{error.filename or self._settings.spool}: {error.strerror or error}") from None

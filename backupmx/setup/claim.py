@@ -1,0 +1,89 @@
+"""A machine becomes somebody's.
+
+Knows: in which order what makes it so is written: power may go at any moment.
+Does not know: who asked for it, and whether they may.
+
+First the admin, then the draft of the configuration, then the code goes, and last the draft gets its name. Until then nobody
+has claimed anything, and whoever begins again finds a machine that is nobody's; from then on the admin can sign in.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backupmx.control import beside
+from backupmx.control.accounts import Accounts
+from backupmx.errors import AlreadySetUp, FileUnwritable
+from backupmx.setup import code
+from backupmx.setup.configuration import Places
+
+MODE = 0o640
+"""Who serves may read it, as a member of the directory's group; nobody else: there may be secrets in it."""
+
+
+def claimed(places: Places) -> bool:
+    """Whether the machine is somebody's."""
+    return os.path.lexists(places.configuration)
+
+
+def claim(places: Places, text: str, name: str, password_hash: str) -> None:
+    """From now on it is this admin's, with this configuration.
+
+    Raises AlreadySetUp when somebody else was first, and nothing is changed; FileUnwritable, and it is nobody's still.
+    """
+    path = places.configuration
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.parent):
+            if claimed(places):
+                raise AlreadySetUp(f"{path}: is there already: this machine is set up")
+            Accounts(places.spool / "accounts.json").begin(name, password_hash)
+            draft = path.with_name(f".{path.name}.first")
+            _write(draft, text.encode())
+            code.forget(places.spool / code.NAME)
+            _name(draft, path)
+    except OSError as error:
+        raise FileUnwritable(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One at a time on this machine, whichever process asks."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _write(draft: Path, octets: bytes) -> None:
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(octets)
+        _give_away(file.fileno(), draft.parent.stat())
+        os.fchmod(file.fileno(), MODE)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _give_away(fd: int, directory: os.stat_result) -> None:
+    """The group that may read the directory is the server's where a package made it; root writes here for its user."""
+    made = os.fstat(fd)
+    owner = directory.st_uid if os.geteuid() == 0 else made.st_uid
+    # a service may be forbidden even to ask for what is so already
+    if (made.st_uid, made.st_gid) != (owner, directory.st_gid):
+        os.fchown(fd, owner, directory.st_gid)
+
+
+def _name(draft: Path, path: Path) -> None:
+    """Not in the place of a file that somebody else put there meanwhile."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        raise AlreadySetUp(f"{path}: somebody else has just written it") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    beside.sync(path.parent)
