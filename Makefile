@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 # one more than there are cores: some test always waits for something
 XDIST  ?= -n $(shell expr $$(nproc) + 1)
 
-.PHONY: run test lint man messages lock clean
+.PHONY: run test lint man messages deb image image-pi lock clean
 
 run: $(VENV)/ready
 	$(BIN)/backupmx demo $(ARGS)
@@ -42,6 +42,20 @@ $(VENV)/ready: requirements.lock pyproject.toml
 $(VENV)/ready-dev: requirements-dev.lock $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
+
+# The Debian packages, for both machines or `ARCH=amd64`; the same octets each time.
+deb: $(VENV)/ready-dev
+	$(BIN)/python image/deb/build.py $(if $(ARCH),--arch $(ARCH))
+
+# The appliance's disk for a virtual machine or a mini-PC, and for a Raspberry Pi; as root. The same octets each time, as long
+# as Debian's mirror is the same. See the head of image/build, for MIRROR and others.
+image: $(VENV)/ready-dev
+	$(MAKE) deb ARCH=amd64
+	PYTHON=$(BIN)/python image/build amd64
+
+image-pi: $(VENV)/ready-dev
+	$(MAKE) deb ARCH=arm64
+	PYTHON=$(BIN)/python image/build pi
 
 # After a change of the ranges in pyproject.toml.
 lock: $(VENV)/ready-dev

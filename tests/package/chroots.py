@@ -1,0 +1,87 @@
+"""Debian 12 and 13 in a directory each, to install packages in: unpacked anew for each test, made once.
+
+Without systemd as the first process; with a network of its own, in which nobody else has port 25.
+"""
+
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+CACHE = ROOT / "build" / "chroots"
+MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
+SUITES = ("bookworm", "trixie")
+INCLUDED = ("python3", "ca-certificates", "tzdata", "systemd", "iproute2", "dbus")
+"""What our package depends on, so that a test needs no network; and what tests use."""
+PREPARED = "ip link set lo up; mount -t tmpfs tmpfs /dev/shm; "
+
+
+class Chroot:
+    """One of them."""
+
+    def __init__(self, place: Path, suite: str) -> None:
+        self.place = place
+        subprocess.run(["tar", "--extract", "--file", _tarball(suite), "--directory", place], check=True)
+
+    def run(self, script: str, *, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A shell script in there, as root; all that it starts is gone with it."""
+        inside = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", f"--mount-proc={self.place}/proc"]
+        done = subprocess.run(
+            [*inside, "chroot", self.place, "/bin/sh", "-c", PREPARED + script],
+            env={
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "DEBIAN_FRONTEND": "noninteractive",
+                "LC_ALL": "C.UTF-8",
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, done.stdout
+        return done
+
+    def copy(self, file: Path, name: str) -> None:
+        """Into it."""
+        (self.place / name.lstrip("/")).write_bytes(file.read_bytes())
+
+
+def _tarball(suite: str) -> Path:
+    made = CACHE / f"{suite}.tar"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            draft = CACHE / f"draft-{suite}.tar"
+            command = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={','.join(INCLUDED)}", suite, draft, MIRROR]
+            subprocess.run(command, check=True)
+            draft.rename(made)
+    return made
+
+
+def architecture() -> str:
+    """Of this machine, as Debian calls it."""
+    return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def built(place: Path) -> Path:
+    """The package of this tree."""
+    python = ROOT / ".venv" / "bin" / "python"
+    command = [python, ROOT / "image" / "deb" / "build.py", "--arch", architecture(), "--out", place]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return next(place.glob("*.deb"))
+
+
+def older(package: Path, place: Path) -> Path:
+    """The same with a lower version."""
+    tree = place / "tree"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    control = tree / "DEBIAN" / "control"
+    lines = control.read_text().splitlines(keepends=True)
+    control.write_text("".join("Version: 0.0.9\n" if line.startswith("Version:") else line for line in lines))
+    subprocess.run(["dpkg-deb", "-Znone", "--build", tree, place / "older.deb"], check=True, stdout=subprocess.DEVNULL)
+    return place / "older.deb"

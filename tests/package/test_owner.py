@@ -1,0 +1,54 @@
+"""An admin is root, and the server is not: what root's commands leave behind is the server's to read and to change."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.peer, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+SERVER = 64123
+"""A user that nobody has."""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    """Where it is to be: the directories are as the package makes them."""
+    for name in ("etc", "spool"):
+        (tmp_path / name).mkdir(mode=0o700)
+        os.chown(tmp_path / name, SERVER, SERVER)
+    return tmp_path / "etc" / "backupmx.toml"
+
+
+def root(configuration: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    """A command of root's."""
+    command = [sys.executable, "-m", "backupmx", *words, "--config", str(configuration)]
+    return subprocess.run(command, input=said, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.mark.timeout(60)
+def test_what_root_leaves_is_the_servers(configuration: Path) -> None:
+    """Without a running server, on a new machine: the first command that opens the spool makes it."""
+    place = configuration.parent.parent
+    done = root(configuration, "init", "--yes", "--domain", "example.com", "--primary", "192.0.2.1", "--hostname", "mx2.test")
+    assert done.returncode == 0, done.stderr
+    assert (configuration.stat().st_uid, configuration.stat().st_mode & 0o777) == (SERVER, 0o640)
+    configuration.write_text(f'spool = "{place}/spool"\n{configuration.read_text()}')
+    for words in (["domain", "add", "example.org"], ["token", "create", "x", "--scope", "recipients"], ["spool", "verify"]):
+        root(configuration, *words)
+    files = [each for each in place.rglob("*") if each.is_file()]
+    assert {"backupmx.toml", "accounts.json", "data.mdb", "lock.mdb"} <= {each.name for each in files}
+    assert [each for each in files if each.stat().st_uid != SERVER] == []
+
+
+def test_root_does_not_serve_another_users_spool(configuration: Path) -> None:
+    """All that it would write there would be root's."""
+    place = configuration.parent.parent
+    text = f'hostname = "mx2.test"\nspool = "{place}/spool"\n[smtp]\nlisten = ["127.0.0.1:0"]\n[domain."example.com"]\n'
+    configuration.write_text(text)
+    done = root(configuration, "serve")
+    assert done.returncode == 1
+    assert f"belongs to user {SERVER}, so root does not serve it" in done.stderr
+    assert list((place / "spool").iterdir()) == []
