@@ -59,8 +59,9 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         TYPES | {"backupmx.safekeeping", "backupmx.spool", "backupmx.control.accounts"},
         {"pydantic", "pyrage", "msgspec"},
     ),
+    "backupmx.owner": (set(), set()),
     "backupmx.support": (PURE | {"backupmx.support"}, set()),
-    "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli"}, {"rich_click", "click", "rich", "msgspec"}),
+    "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli", "backupmx.owner"}, {"rich_click", "click", "rich", "msgspec"}),
     "backupmx.demo": (
         PURE | {"backupmx.control.client", "backupmx.control.requests", "backupmx.control.answers", "backupmx.demo"},
         {"aiosmtpd", "rich", "msgspec"},

@@ -15,6 +15,7 @@ from backupmx.cli.progress import progress
 from backupmx.cli.terminal import say
 from backupmx.core.label import BackupLabel, told
 from backupmx.core.words import size
+from backupmx.owner import as_owner
 
 PIPE = Path("-")
 
@@ -50,17 +51,19 @@ def back_up(file: Path, with_mail: bool, recipients: list[Any]) -> None:
 
     if file == PIPE and sys.stdout.isatty():
         raise click.UsageError("secrets are not for a terminal: give a file, or a pipe")
-    now = datetime.now(UTC)
-    with progress("copying", copying.size(settings(), mail=with_mail), octets=True) as step:
+    now, found = datetime.now(UTC), settings()
+    with as_owner(found.spool):
+        total = copying.size(found, mail=with_mail)
+    with progress("copying", total, octets=True) as step:
         if file == PIPE:
             try:
-                with _sealed(sys.stdout.buffer, recipients) as out:
+                with _sealed(sys.stdout.buffer, recipients) as out, as_owner(found.spool):
                     label = copying.write(config_path(), out, now, step, mail=with_mail)
             except OSError as error:
                 say(f"standard output: {error.strerror or error}")
                 sys.exit(1)
         else:
-            with new_file(file) as draft, _sealed(draft, recipients) as out:
+            with new_file(file) as draft, _sealed(draft, recipients) as out, as_owner(found.spool):
                 label = copying.write(config_path(), out, now, step, mail=with_mail)
     _say(file, label, len(recipients))
 

@@ -1,5 +1,6 @@
 """`backupmx restore`: this machine becomes what a backup was."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from backupmx.cli.terminal import say
 from backupmx.core.label import told
 from backupmx.core.words import messages
 from backupmx.errors import BackupUnusable
+from backupmx.owner import as_owner
 
 if TYPE_CHECKING:
     from backupmx.safekeeping.bringing import Plan
@@ -50,15 +52,17 @@ def restore(file: Path, identity: Path | None, replace: bool, unsound: bool, yes
     if file == PIPE and not yes:
         raise click.UsageError("standard input is taken: --yes must answer what would be asked")
     path = config_path()
-    if bringing.finish(path):
-        say("a backup that was being restored when something interrupted it is in place now")
+    with as_owner(bringing.home(path)):
+        if bringing.finish(path):
+            say("a backup that was being restored when something interrupted it is in place now")
     with _read(file) as stream:
         try:
-            with bringing.opened(stream, identity.read_text(errors="replace") if identity else None) as incoming:
+            key = identity.read_text(errors="replace") if identity else None
+            with as_owner(bringing.home(path)), bringing.opened(stream, key) as incoming:
                 plan = bringing.plan(incoming, path)
                 _may_be(plan, replace)
                 with bringing.restoring(plan) as restoration:
-                    with progress("reading", None if file == PIPE else file.stat().st_size, octets=True) as step:
+                    with progress("reading", None if file == PIPE else os.fstat(stream.fileno()).st_size, octets=True) as step:
                         restoration.take(incoming, step)
                     _look(plan, restoration, unsound)
                     if not yes:

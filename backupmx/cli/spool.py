@@ -1,10 +1,12 @@
 """`backupmx spool`: how full the store is, and whether it is sound; copies of it, and less of its disk."""
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import rich_click as click
 
@@ -14,6 +16,7 @@ from backupmx.cli.progress import Step, progress
 from backupmx.cli.terminal import say, show, show_json
 from backupmx.core.words import messages, size
 from backupmx.errors import BackupUnusable
+from backupmx.owner import as_owner
 
 if TYPE_CHECKING:
     from backupmx.app import Finding, Restoration
@@ -59,7 +62,7 @@ def verify(as_json: bool) -> None:
     from backupmx import app  # noqa: PLC0415 - the store
 
     found = settings()
-    with progress("verifying", app.messages(found)) as step:
+    with as_owner(found.spool), progress("verifying", app.messages(found)) as step:
         sound, problems = tell_findings(app.verify_spool(found), step, as_json)
     say(f"{sound} sound, problems: {problems}" if problems else f"the spool is sound, messages: {sound}")
     sys.exit(1 if problems else 0)
@@ -79,11 +82,14 @@ def back_up(file: Path) -> None:
     if file == PIPE and sys.stdout.isatty():
         raise click.UsageError("mail is not for a terminal: give a file, or a pipe")
     found, now = settings(), datetime.now(UTC)
-    with progress("copying", app.backup_size(found), octets=True) as step:
+    with as_owner(found.spool):
+        total = app.backup_size(found)
+    with progress("copying", total, octets=True) as step:
         if file == PIPE:
-            app.back_up(found, sys.stdout.buffer, now, step)
+            with as_owner(found.spool):
+                app.back_up(found, sys.stdout.buffer, now, step)
             return
-        with new_file(file) as out:
+        with new_file(file) as out, as_owner(found.spool):
             app.back_up(found, out, now, step)
     say(f"{file}: {size(file.stat().st_size)}")
 
@@ -105,11 +111,11 @@ def restore(file: Path, replace: bool, unsound: bool, yes: bool) -> None:
     if file == PIPE and not yes:
         raise click.UsageError("standard input is taken: --yes must answer what would be asked")
     found = settings()
-    with app.restoring(found) as restoration:
+    with _opened(file) as stream, as_owner(found.spool), app.restoring(found) as restoration:
         if not replace and not app.is_new(found):
             say(f"{found.spool}: mail has been here; with --replace it is kept aside, and is not delivered any more")
             sys.exit(1)
-        taken = _read(restoration, file)
+        taken = _read(restoration, file, stream)
         with progress("verifying", restoration.messages) as step:
             sound, problems = tell_findings(restoration.findings(), step, as_json=False)
         say(f"{file}: of {taken:%Y-%m-%d %H:%M:%S UTC}, {messages(sound)}" + (f", problems: {problems}" if problems else ""))
@@ -132,20 +138,30 @@ def compact() -> None:
     from backupmx import app  # noqa: PLC0415 - the store
 
     found = settings()
-    with progress("copying", app.backup_size(found), octets=True) as step:
+    with as_owner(found.spool), progress("copying", app.backup_size(found), octets=True) as step:
         before, after = app.compact_spool(found, step)
     say(f"{found.spool}: {size(before)} before, {size(after)} now")
 
 
-def _read(restoration: "Restoration", file: Path) -> datetime:
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    try:
+        stream = sys.stdin.buffer if file == PIPE else file.open("rb")
+    except OSError as error:
+        say(f"{file}: {error.strerror}", "nothing is restored")
+        sys.exit(1)
+    with stream:
+        yield stream
+
+
+def _read(restoration: "Restoration", file: Path, stream: BinaryIO) -> datetime:
     """Returns when the backup was made."""
     from backupmx import app  # noqa: PLC0415
 
     try:
-        with sys.stdin.buffer if file == PIPE else file.open("rb") as stream:
-            total = None if file == PIPE else file.stat().st_size
-            with progress("reading", total, octets=True) as step, app.incoming(stream) as incoming:
-                label = restoration.take(incoming, step)
+        total = None if file == PIPE else os.fstat(stream.fileno()).st_size
+        with progress("reading", total, octets=True) as step, app.incoming(stream) as incoming:
+            label = restoration.take(incoming, step)
         if label.mail:
             return label.taken
         say(f"{file}: has no mail in it; backupmx restore takes what it has", "nothing is restored")

@@ -33,7 +33,8 @@ def create(name: str, scope: str) -> None:
     from backupmx.control.accounts import Scope  # noqa: PLC0415
 
     try:
-        made = accounts().create_token(name, datetime.now(UTC), Scope(scope))
+        with accounts() as book:
+            made = book.create_token(name, datetime.now(UTC), Scope(scope))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
     if made is None:
@@ -48,7 +49,8 @@ def create(name: str, scope: str) -> None:
 @config_option
 def list_tokens(as_json: bool) -> None:
     """List tokens by name; the tokens themselves are not kept."""
-    tokens = accounts().tokens()
+    with accounts() as book:
+        tokens = book.tokens()
     if as_json:
         for found in tokens:
             show_json({"name": found.name, "created": found.created, "scope": found.scope})
@@ -64,7 +66,9 @@ def list_tokens(as_json: bool) -> None:
 @config_option
 def revoke(name: str) -> None:
     """Make a token useless."""
-    if not accounts().revoke_token(name):
+    with accounts() as book:
+        revoked = book.revoke_token(name)
+    if not revoked:
         say(f"no token {name}")
         sys.exit(1)
     say(f"token {name}: revoked")

@@ -1,6 +1,8 @@
 """`backupmx user`: who may sign in to the page. Works on the file, with or without a running server."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -8,6 +10,7 @@ from msgspec.structs import replace
 
 from backupmx.cli.options import config_option, json_option, settings
 from backupmx.cli.terminal import Column, say, show_json, show_table
+from backupmx.owner import as_owner
 
 if TYPE_CHECKING:
     from backupmx.control.accounts import Accounts
@@ -15,11 +18,14 @@ if TYPE_CHECKING:
 ROLES = ("viewer", "operator", "admin")
 
 
-def accounts() -> "Accounts":
+@contextmanager
+def accounts() -> Iterator["Accounts"]:
     """The accounts beside the mail."""
     from backupmx.control.accounts import Accounts  # noqa: PLC0415
 
-    return Accounts(settings().spool / "accounts.json")
+    spool = settings().spool
+    with as_owner(spool):
+        yield Accounts(spool / "accounts.json")
 
 
 @click.group()
@@ -38,13 +44,14 @@ def add(name: str, role: str, password_stdin: bool) -> None:
     from backupmx.control.accounts import Role  # noqa: PLC0415
     from backupmx.control.passwords import SHORTEST  # noqa: PLC0415
 
-    book = accounts()
+    settings()  # what is wrong there is told before anything is asked
     password = _password(password_stdin)
     if len(password) < SHORTEST:
         say(f"a password has at least {SHORTEST} characters")
         sys.exit(1)
     try:
-        new = book.set_user(name, Role(role), password)
+        with accounts() as book:
+            new = book.set_user(name, Role(role), password)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
     say(f"user {name}: {'added' if new else 'changed'}, {role}")
@@ -55,7 +62,8 @@ def add(name: str, role: str, password_stdin: bool) -> None:
 @config_option
 def list_users(as_json: bool) -> None:
     """List users, their roles, and who is asked for a code after the password."""
-    users = accounts().users()
+    with accounts() as book:
+        users = book.users()
     if as_json:
         for found in users:
             show_json({"name": found.name, "role": found.role, "second_factor": found.second is not None})
@@ -71,7 +79,9 @@ def list_users(as_json: bool) -> None:
 @config_option
 def remove(name: str) -> None:
     """Remove a user."""
-    if not accounts().remove_user(name):
+    with accounts() as book:
+        removed = book.remove_user(name)
+    if not removed:
         say(f"no user {name}")
         sys.exit(1)
     say(f"user {name}: removed")
@@ -82,7 +92,8 @@ def remove(name: str) -> None:
 @config_option
 def totp_off(name: str) -> None:
     """Ask a user for no code any more: for who has lost the phone and the recovery codes."""
-    problem = accounts().change_user(name, lambda user: replace(user, second=None))
+    with accounts() as book:
+        problem = book.change_user(name, lambda user: replace(user, second=None))
     if problem:
         say(f"no user {name}")
         sys.exit(1)

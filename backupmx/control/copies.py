@@ -10,8 +10,12 @@ from collections.abc import AsyncGenerator, Callable
 
 from backupmx.control.answers import AnyAnswer, Done, Piece, RestoreAnswer, RestoreNumber
 from backupmx.control.requests import AddToRestore, BeginRestore, GetBackup, LookAtRestore, Restore, RestoreRequest
+from backupmx.core.label import BackupLabel
 from backupmx.ports import Copies
 from backupmx.watch import log
+
+LONGEST_S = 5.0
+"""Until everything begins anew after something was restored, whether or not anybody heard of it."""
 
 
 class CopiesDesk:
@@ -42,10 +46,16 @@ class CopiesDesk:
                 label, problems = await asyncio.to_thread(self._copies.look, request.number, request.identity)
                 return RestoreAnswer(label, problems)
             case Restore():
-                label = await asyncio.to_thread(self._copies.restore, request.number)
+                label = await asyncio.shield(asyncio.create_task(self._decided(request.number)))
                 log.restore_decided(request.by, label.taken)
-                self._due = True
                 return Done()
+
+    async def _decided(self, number: int) -> BackupLabel:
+        label = await asyncio.to_thread(self._copies.restore, number)
+        self._due = True
+        # whoever asked may be gone before there is an answer
+        asyncio.get_running_loop().call_later(LONGEST_S, self._begin_anew)
+        return label
 
     def begin_anew_if_due(self) -> None:
         """After something was restored, and whoever asked for it knows."""

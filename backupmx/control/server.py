@@ -125,9 +125,11 @@ class ControlServer:
         elif isinstance(request, Alerting):
             yield await self._alerts.answer(request)
         elif isinstance(request, RestoreRequest):
-            yield await self._copies.answer(request)
-            # only now, for whoever asked has the answer
-            self._copies.begin_anew_if_due()
+            try:
+                yield await self._copies.answer(request)
+            finally:
+                # only now, for whoever asked has the answer; or is gone, and what was decided is all the same
+                self._copies.begin_anew_if_due()
         elif isinstance(request, SetupRequest):
             # whoever has a configuration is set up
             yield SetupAnswer(open=False)

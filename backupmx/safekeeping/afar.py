@@ -8,6 +8,7 @@ opened here; and so memory that sealing took is given back.
 """
 
 import asyncio
+import secrets
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -44,7 +45,8 @@ class Afar:
         self._path = path
         self._settings = settings
         self._clock = clock
-        self._number = 0
+        # two processes must not give the same one, for a browser may have that of the first
+        self._number = secrets.randbelow(10**8)
         self._ready: tuple[Restoration, BackupLabel] | None = None
         self._lock = threading.Lock()
         with suppress(OSError):
@@ -105,6 +107,10 @@ class Afar:
             try:
                 with self._file.open("rb") as stream:
                     return self._looked(stream, identity)
+            except BackupUnusable:
+                # with another key it may be looked at again; what was made of it so far takes room
+                exchange.forget(self._settings.spool)
+                raise
             except ValueError as error:
                 raise BackupUnusable(str(error)) from None
             except ConfigurationError as error:

@@ -127,6 +127,15 @@ def plan(incoming: Incoming, path: Path) -> Plan:
     return Plan(path, label, origin, settings, incoming.own, configured)
 
 
+def home(path: Path) -> Path:
+    """The directory whose owner serves with this configuration: the spool, or before there is one that of the configuration."""
+    try:
+        spool = config.spool_of(path)
+    except ConfigurationError:
+        return path.parent
+    return spool if spool.is_dir() else path.parent
+
+
 def used(spool: Path) -> bool:
     """Whether mail has been there, which a backup with mail would take the place of."""
     return not exchange.empty(spool)

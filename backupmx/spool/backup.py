@@ -220,6 +220,8 @@ class Incoming:
             name = self._ahead.name.removeprefix(CONFIGURATION)
             self.own[name] = Own(self._octets(self._ahead), self._ahead.mode)
             self._ahead = self._next()
+        if not self.own and self.label and self.label.origin:
+            raise BackupUnusable("is no backup: there is no configuration in it")
         if tuple(self.own) != (self.label.origin.files if self.label and self.label.origin else ()):
             raise BackupUnusable("is no backup: its configuration is not what it says")
 
@@ -259,7 +261,7 @@ class Incoming:
         """What a member holds, if we could have written it: names lead nowhere else, and nothing is larger than it should be."""
         limit = PIECE if _PIECE.fullmatch(member.name) or _NAMES.fullmatch(member.name) else LARGEST
         ours = member.name in (LABEL, CONTENTS) or any(each.fullmatch(member.name) for each in (_PIECE, _NAMES, _OWN, _BESIDE))
-        if not ours or not member.isreg() or member.size > limit or member.name in self._digests:
+        if not ours or not member.isreg() or member.issparse() or member.size > limit or member.name in self._digests:
             raise _foreign(member.name)
         try:
             file = self._tar.extractfile(member)

@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from typing import Any
 
 from backupmx.core.destination import SHORTEST
@@ -99,8 +100,10 @@ def _unshown(value: object, place: str, harmless: bool = False) -> Iterator[str]
         case list():
             for each in value:
                 yield from _unshown(each, place, harmless)
-        case str() if not harmless:
-            yield value
+        case bool():
+            pass
+        case str() | int() | float() | date() | time() if not harmless:
+            yield str(value)
 
 
 def _skeleton(text: str) -> Iterator[str]:

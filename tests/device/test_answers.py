@@ -99,9 +99,9 @@ def test_a_program_that_breaks_takes_nothing_away(appliance: Machine) -> None:
 
 
 def test_those_of_cloud_init_and_a_credential(appliance: Machine) -> None:
-    appliance.write("/etc/backupmx/answers.toml", ANSWERS.replace("petra", "PETRA "))
+    appliance.write("/etc/backupmx-answers.toml", ANSWERS.replace("petra", "PETRA "))
     appliance.write("/run/credentials/x/backupmx.toml", ANSWERS)
     done = appliance.run("/usr/lib/backupmx/answers", env=["CREDENTIALS_DIRECTORY=/run/credentials/x"])
     assert done.returncode == 0, done.stdout
     assert "petra" in appliance.do("backupmx", "user", "list")
-    assert appliance.there("/etc/backupmx/backupmx-errors.txt")
+    assert appliance.there("/run/backupmx-answers/backupmx-errors.txt")

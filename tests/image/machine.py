@@ -20,7 +20,7 @@ CPU = "Nehalem" if ACCELERATOR.startswith("tcg") else "host"
 """What a machine of 2009 has: less to emulate."""
 PATIENCE = float(os.environ.get("BACKUPMX_IMAGE_PATIENCE", "1"))
 """On a slower machine than ours, or a busy one, more."""
-START_S = 240 * PATIENCE
+START_S = 400 * PATIENCE
 MUCH = 4000
 """Of the console, in the message of a failure."""
 HOST = "10.0.2.2"

@@ -10,12 +10,12 @@ from tests.image.machine import HOST, PATIENCE, Machine
 from tests.image.test_story import greets
 from tests.image.visitor import can_log_in
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(900 * PATIENCE)]
+pytestmark = [pytest.mark.image, pytest.mark.timeout(1200 * PATIENCE)]
 
 PASSWORD = "a password from before"
 SEED = """#cloud-config
 write_files:
-- path: /etc/backupmx/answers.toml
+- path: /etc/backupmx-answers.toml
   permissions: "0600"
   content: |
     hostname = "mx2.example.net"

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,12 +16,14 @@ SERVER = 64123
 
 
 @pytest.fixture
-def configuration(tmp_path: Path) -> Path:
-    """Where it is to be: the directories are as the package makes them."""
-    for name in ("etc", "spool"):
-        (tmp_path / name).mkdir(mode=0o700)
-        os.chown(tmp_path / name, SERVER, SERVER)
-    return tmp_path / "etc" / "backupmx.toml"
+def configuration() -> Iterator[Path]:
+    """Where it is to be: the directories are as the package makes them, in one that everybody may enter."""
+    with TemporaryDirectory(prefix="backupmx-owner-") as place:
+        Path(place).chmod(0o755)
+        for name in ("etc", "spool"):
+            (Path(place) / name).mkdir(mode=0o700)
+            os.chown(Path(place) / name, SERVER, SERVER)
+        yield Path(place) / "etc" / "backupmx.toml"
 
 
 def root(configuration: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -52,3 +56,31 @@ def test_root_does_not_serve_another_users_spool(configuration: Path) -> None:
     assert done.returncode == 1
     assert f"belongs to user {SERVER}, so root does not serve it" in done.stderr
     assert list((place / "spool").iterdir()) == []
+
+
+def test_links_lead_root_nowhere(configuration: Path, tmp_path: Path) -> None:
+    """Whoever broke into the server may put links into its directories, and wait for root: it is not the system's master."""
+    spool = configuration.parent.parent / "spool"
+    configuration.write_text(f'hostname = "mx2.test"\nspool = "{spool}"\n[domain."example.com"]\n')
+    secret = tmp_path / "shadow"
+    secret.write_text("of root alone\n")
+    secret.chmod(0o600)
+    for name in ("lock", "lock.mdb", "data.mdb", "accounts.json.new", "accounts.json.lock"):
+        (spool / name).symlink_to(secret)
+    planted = spool / "restored-20260101T000000Z" / "aside" / "configuration"
+    planted.mkdir(parents=True)
+    (planted / "x").write_text("* * * * * root id\n")
+    placements = '[{"name": "x", "place": "' + str(tmp_path / "cron.d" / "evil") + '", "mode": 420}]'
+    (planted.parent / "placements.json").write_text(placements)
+    os.chown(tmp_path, 0, 0)
+    tmp_path.chmod(0o755)
+    for words in (
+        ["spool", "verify"],
+        ["spool", "compact"],
+        ["restore", __file__, "--yes", "--replace"],
+        ["backup", str(tmp_path / "b")],
+    ):
+        assert root(configuration, *words).returncode != 0
+    root(configuration, "user", "add", "x", "--password-stdin", said="a long enough password\n")
+    assert (secret.read_text(), secret.stat().st_uid) == ("of root alone\n", 0)
+    assert not (tmp_path / "cron.d").exists()

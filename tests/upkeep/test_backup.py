@@ -6,15 +6,19 @@ import os
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pyrage
 import pytest
 from control.house import an_id
 
 from backupmx.control.accounts import Role
-from backupmx.core.label import FORM
+from backupmx.core.label import FORM, BackupLabel
+from backupmx.errors import BackupUnusable
 from backupmx.spool import layout
+from backupmx.spool.backup import incoming
 from tests.upkeep.machine import DOMAIN, MAIL, Machine, age, commands
 
 
@@ -324,11 +328,14 @@ def test_nothing_is_restored_under_a_running_server(machine: Machine, saved: Pat
 @pytest.mark.peer
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_root_restores_for_whoever_serves(machine: Machine, saved: Path) -> None:
-    """Who has the directories has what is put there; who had a file keeps it."""
+    """Who has the directories has what is put there: root works with that user's rights."""
     machine.lost()
     for place in (machine.etc, machine.spool):
         place.mkdir(parents=True)
         os.chown(place, 4321, 4322)
+    # as those above /var/lib/backupmx: everybody may pass
+    for place in machine.etc.parents:
+        place.chmod(place.stat().st_mode | 0o111)
     assert machine.do("restore", str(saved), "--yes").exit_code == 0
     for each in (*machine.etc.rglob("*"), *machine.spool.rglob("*")):
         assert (each.stat().st_uid, each.stat().st_gid) == (4321, 4322), each
@@ -336,7 +343,7 @@ def test_root_restores_for_whoever_serves(machine: Machine, saved: Path) -> None
     os.chown(machine.configuration, 0, 4322)
     machine.configuration.write_text(machine.text + "# new\n")
     assert machine.do("restore", str(saved), "--yes", "--replace").exit_code == 0
-    assert (machine.configuration.stat().st_uid, machine.configuration.stat().st_gid) == (0, 4322)
+    assert (machine.configuration.stat().st_uid, machine.configuration.stat().st_gid) == (4321, 4322)
     for each in machine.spool.rglob("*"):
         assert (each.stat().st_uid, each.stat().st_gid) == (4321, 4322), each
 
@@ -348,3 +355,27 @@ def test_help_needs_neither_store_nor_keys() -> None:
         code += "try: main()\nexcept SystemExit: pass\nprint(sorted({'pyrage', 'lmdb', 'pydantic'} & set(sys.modules)))"
         done = subprocess.run([commands()[0], "-c", code], capture_output=True, text=True, check=True, timeout=20)
         assert done.stdout.rstrip().endswith("[]"), command
+
+
+def test_a_file_of_holes_is_no_backup(tmp_path: Path) -> None:
+    """A few octets of it would be gigabytes of memory."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        label = msgspec.json.encode(BackupLabel(form=2, program="x", taken=datetime.now(UTC), layout=1, mail=False))
+        first = tarfile.TarInfo("label.json")
+        first.size = len(label)
+        tar.addfile(first, io.BytesIO(label))
+        holes = tarfile.TarInfo("zeros")
+        body = b"1\n1000000\n0\n".ljust(512, b"\0")
+        holes.size = len(body)
+        holes.pax_headers = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.realsize": "1000000",
+            "GNU.sparse.name": "zeros",
+        }
+        tar.addfile(holes, io.BytesIO(body))
+    out.seek(0)
+    with pytest.raises(BackupUnusable, match="zeros"), incoming(out) as found:
+        found.into(tmp_path, lambda _octets: None)
+    assert not (tmp_path / "zeros").exists()
