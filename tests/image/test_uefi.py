@@ -10,7 +10,8 @@ from tests.image.machine import HOST, PATIENCE, Machine
 from tests.image.test_story import greets
 from tests.image.visitor import can_log_in
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(1200 * PATIENCE)]
+# in the long form alone: each start takes minutes under emulation
+pytestmark = [pytest.mark.image, pytest.mark.campaign, pytest.mark.timeout(1200 * PATIENCE)]
 
 PASSWORD = "a password from before"
 SEED = """#cloud-config
