@@ -8,7 +8,7 @@ Whoever can open the socket may ask anything: its mode (0660) and its group are 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,8 @@ CLIENTS = 64
 """Connections at a time; each may hold one line and one page of the listing in memory."""
 PATIENCE_S = 60.0
 """How long a client may take to ask, or to read what it asked for."""
+STOP_S = 5.0
+"""How long an answer that is being made or read may still take once we are to stop: what it asks for may be why we stop."""
 Answers = AsyncGenerator[AnyAnswer, None]
 
 
@@ -37,6 +39,8 @@ class Conversations:
         self._answers = answers
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        """Those of the clients who have asked and wait for an answer."""
 
     async def start(self) -> None:
         """Take connections. Raises ControlTaken when the socket cannot be ours."""
@@ -44,13 +48,17 @@ class Conversations:
         self._server = await asyncio.start_unix_server(self._welcome, sock=listener, limit=LINE_LIMIT)
 
     async def stop(self) -> None:
-        """Take no more, and end what is under way."""
+        """Take no more, let who has asked have an answer, and end what takes too long."""
         if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
         # who was let in a moment ago is not here yet; a line that stays open keeps the loop from ending
         await asyncio.sleep(0)
+        for task in self._clients - self._answering:
+            task.cancel()
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=STOP_S)
         for task in self._clients:
             task.cancel()
         if self._clients:
@@ -75,7 +83,7 @@ class Conversations:
         try:
             if crowded:
                 await _send(writer, Refused((f"more than {CLIENTS} clients ask at once; try again",)))
-            while not crowded and await self._exchange(reader, writer):
+            while not crowded and self._server is not None and await self._exchange(reader, writer):
                 pass
             writer.close()
             async with asyncio.timeout(PATIENCE_S):
@@ -99,10 +107,21 @@ class Conversations:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             await _send(writer, Refused((f"not a request that this version knows: {error}",)))
             return True
-        async with contextlib.aclosing(self._safely(request)) as answers:
-            async for answer in answers:
-                await _send(writer, answer)
+        with self._owing():
+            async with contextlib.aclosing(self._safely(request)) as answers:
+                async for answer in answers:
+                    await _send(writer, answer)
         return True
+
+    @contextlib.contextmanager
+    def _owing(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        try:
+            yield
+        finally:
+            self._answering.discard(task)
 
     async def _safely(self, request: AnyRequest) -> Answers:
         try:

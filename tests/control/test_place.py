@@ -5,11 +5,12 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 import uvloop
 
-from backupmx.control.answers import StatusAnswer
-from backupmx.control.requests import GetStatus
+from backupmx.control.answers import AnyAnswer, Done, StatusAnswer
+from backupmx.control.requests import GetStatus, Reload
 from backupmx.errors import ControlTaken
 from control.house import House
 
@@ -50,6 +51,34 @@ async def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(ControlTaken, match=r"Not a directory|File exists"):
         await House(tmp_path).server(path=tmp_path / "file" / "c.sock").start()
+
+
+def test_who_asked_for_what_makes_it_stop_has_an_answer(tmp_path: Path) -> None:
+    """A reload ends the process that was asked for it, at once; one that asks nothing is not waited for."""
+    loop = uvloop.new_event_loop()
+
+    def reload() -> tuple[str, ...]:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop)
+        # the loop takes the stop up before it hears of our end
+        for _ in range(3):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(5)
+        return ()
+
+    server = House(tmp_path).server(reload=reload)
+
+    async def run() -> None:
+        await server.start()
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "c.sock")
+        idle, other = await asyncio.open_unix_connection(tmp_path / "c.sock")
+        writer.write(msgspec.json.encode(Reload()) + b"\n")
+        async with asyncio.timeout(4):
+            assert msgspec.json.decode(await reader.readline(), type=AnyAnswer) == Done()
+            assert await reader.read() == await idle.read() == b""
+        writer.close()
+        other.close()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(run())
 
 
 @pytest.mark.parametrize("turns", range(6))

@@ -99,9 +99,15 @@ def test_a_program_that_breaks_takes_nothing_away(appliance: Machine) -> None:
 
 
 def test_those_of_cloud_init_and_a_credential(appliance: Machine) -> None:
+    """Mistakes in either are written to a place of root's, until the other has set the machine up: then both go."""
+    told = "/run/backupmx-answers/backupmx-errors.txt"
     appliance.write("/etc/backupmx-answers.toml", ANSWERS.replace("petra", "PETRA "))
+    answers(appliance)
+    assert "setup.user" in appliance.do("cat", told)
     appliance.write("/run/credentials/x/backupmx.toml", ANSWERS)
     done = appliance.run("/usr/lib/backupmx/answers", env=["CREDENTIALS_DIRECTORY=/run/credentials/x"])
     assert done.returncode == 0, done.stdout
     assert "petra" in appliance.do("backupmx", "user", "list")
-    assert appliance.there("/run/backupmx-answers/backupmx-errors.txt")
+    assert not appliance.there(told)
+    answers(appliance)
+    assert not appliance.there("/etc/backupmx-answers.toml")
