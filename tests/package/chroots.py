@@ -68,10 +68,10 @@ def architecture() -> str:
     return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def built(place: Path) -> Path:
-    """The package of this tree."""
+def built(place: Path, machine: str = "") -> Path:
+    """The package of this tree; of another machine's kind if one is named."""
     python = ROOT / ".venv" / "bin" / "python"
-    command = [python, ROOT / "image" / "deb" / "build.py", "--arch", architecture(), "--out", place]
+    command = [python, ROOT / "image" / "deb" / "build.py", "--arch", machine or architecture(), "--out", place]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return next(place.glob("*.deb"))
 
