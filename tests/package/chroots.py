@@ -6,10 +6,15 @@ Without systemd as the first process; with a network of its own, in which nobody
 import fcntl
 import os
 import subprocess
+import time
+from datetime import timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-CACHE = ROOT / "build" / "chroots"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "backupmx-chroots"
+"""Beside that of the image, so that a fresh clone has it too."""
+KEPT = timedelta(days=7)
+"""Then it is made anew: so long Debian's updates can wait for the tests."""
 MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 SUITES = ("bookworm", "trixie")
 INCLUDED = ("python3", "ca-certificates", "tzdata", "systemd", "iproute2", "dbus")
@@ -55,7 +60,7 @@ def _tarball(suite: str) -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
+        if not made.exists() or time.time() - made.stat().st_mtime > KEPT.total_seconds():
             draft = CACHE / f"draft-{suite}.tar"
             command = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={','.join(INCLUDED)}", suite, draft, MIRROR]
             subprocess.run(command, check=True)
