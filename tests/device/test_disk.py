@@ -8,7 +8,7 @@ import pytest
 
 from tests.device.machine import Machine
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]  # others may have the disks first
 
 GIB = 2**30
 STEPS = ("sfdisk", "partx", "resize2fs", "mkfs.ext4", "e2label", "sed", "sync", "mv")
@@ -77,8 +77,8 @@ class Disk:
 
 
 @pytest.fixture
-def disk(machine: Machine, tmp_path: Path) -> Iterator[Disk]:
-    found = Disk(machine, tmp_path / "disk", 16 * GIB)
+def disk(place: Path, machine: Machine) -> Iterator[Disk]:
+    found = Disk(machine, place / "disk", 16 * GIB)
     yield found
     found.close()
 
@@ -99,7 +99,6 @@ def test_another_start_changes_nothing(disk: Disk) -> None:
     assert (disk.fstab, disk.spool(), disk.partitions()) == before
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.slow
 def test_power_cut_before_each_step(disk: Disk) -> None:
     """Everything is begun anew for each, on the same disk, until one goes through."""
@@ -139,9 +138,9 @@ def test_a_spool_that_was_there_before_is_used(disk: Disk) -> None:
     assert disk.fstab.startswith(f"UUID={mail} ")
 
 
-def test_a_disk_that_is_too_small(machine: Machine, tmp_path: Path) -> None:
+def test_a_disk_that_is_too_small(place: Path, machine: Machine) -> None:
     """Said in words; nothing is changed."""
-    disk = Disk(machine, tmp_path / "disk", GIB)
+    disk = Disk(machine, place / "disk", GIB)
     try:
         assert disk.start() == 1
         assert len(disk.partitions()) == 2

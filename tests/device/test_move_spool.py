@@ -9,7 +9,7 @@ import pytest
 from tests.device.machine import Machine
 from tests.device.test_disk import STEP
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]  # others may have the disks first
 
 STEPS = ("wipefs", "sfdisk", "mkfs.ext4", "mount", "cp", "sync", "umount", "diff", "sed", "mv", "e2label", "systemctl")
 SPOOL = "/var/lib/backupmx"
@@ -84,8 +84,8 @@ class Disks:
 
 
 @pytest.fixture
-def disks(machine: Machine, tmp_path: Path) -> Iterator[Disks]:
-    found = Disks(machine, tmp_path)
+def disks(place: Path, machine: Machine) -> Iterator[Disks]:
+    found = Disks(machine, place)
     found.fresh()
     yield found
     found.close()
@@ -117,7 +117,6 @@ def test_a_copy_that_is_not_the_same_is_not_used(disks: Disks) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_power_cut_before_each_step(disks: Disks) -> None:
     for each in STEPS:
         real = disks.machine.do("which", each).strip()

@@ -132,5 +132,23 @@ def test_from_a_repository_and_no_other_package_from_there(updater: Machine, tmp
     done = updater.run("backupmx-update", "--repository", "file:/var/lib/repository", "--key", "/root/key")
     assert (done.returncode, state(updater)) == (0, ("ii 2", "2 alive")), done.stdout
     assert "Candidate: (none)" in updater.do("apt-cache", "policy", "apt-unknown")
+    before = settings_of_apt(updater)
+    for mistyped in (
+        ("file:/var/lib/repositry", "/root/key"),
+        ("file:/var/lib/repository", "/root/other"),
+        ("typo", "/root/key"),
+    ):
+        wrong = updater.run("backupmx-update", "--repository", mistyped[0], "--key", mistyped[1])
+        assert (wrong.returncode, "nothing is changed" in wrong.stdout) == (1, True), wrong.stdout
+        assert settings_of_apt(updater) == before
     again = updater.run("backupmx-update", "--from-repository")
     assert (again.returncode, "nothing newer" in again.stdout) == (0, True), again.stdout
+    updater.write("/root/binary", subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout)
+    other = updater.run("backupmx-update", "--repository", "file:/var/lib/repository", "--key", "/root/binary")
+    assert (other.returncode, "nothing newer" in other.stdout) == (0, True), other.stdout
+    assert updater.do("sh", "-c", "ls /etc/apt/keyrings/backupmx.*").split() == ["/etc/apt/keyrings/backupmx.gpg"]
+
+
+def settings_of_apt(machine: Machine) -> str:
+    """All that we told it."""
+    return machine.do("sh", "-c", "tail -n +1 /etc/apt/*.d/backupmx* /etc/apt/keyrings/backupmx*")

@@ -7,6 +7,7 @@ import base64
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -16,8 +17,8 @@ from pathlib import Path
 from tests.serve.instance import free_port
 
 ACCELERATOR = os.environ.get("BACKUPMX_QEMU_ACCEL", "tcg,thread=multi")
-CPU = "Nehalem" if ACCELERATOR.startswith("tcg") else "host"
-"""What a machine of 2009 has: less to emulate."""
+CPU = "Opteron_G3" if ACCELERATOR.startswith("tcg") else "host"
+"""What a machine of 2009 has: less to emulate; of AMD, since page tables of the kernel's own (Meltdown) are slow to emulate."""
 PATIENCE = float(os.environ.get("BACKUPMX_IMAGE_PATIENCE", "1"))
 """On a slower machine than ours, or a busy one, more."""
 START_S = 400 * PATIENCE
@@ -47,6 +48,8 @@ class Machine:
         self.console = place / "console.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.seed: Path | None = None
+        self.hardware: list[str] = []
+        """What else is in it from the next start on, in QEMU's words."""
         self._uefi = uefi
         self._iops = iops
         self._read = 0
@@ -110,6 +113,31 @@ class Machine:
         ]
         _run(command, 300 * PATIENCE)
 
+    def stick(self, name: str, size: str) -> Path:
+        """A disk at USB, empty at first, in it from the next start on."""
+        disk = self.place / f"{name}.qcow2"
+        _run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), size])
+        if not any("xhci" in each for each in self.hardware):
+            self.hardware += ["-device", "qemu-xhci"]
+        self.hardware += ["-drive", f"file={disk},if=none,id={name},format=qcow2", "-device", f"usb-storage,drive={name}"]
+        return disk
+
+    def screen(self) -> None:
+        """With a screen and a keyboard from the next start on; `monitor` works both."""
+        self.hardware += ["-device", "VGA", "-monitor", f"unix:{self.place}/monitor,server=on,wait=off"]
+
+    def monitor(self, *commands: str) -> None:
+        """Give QEMU's monitor commands: `sendkey ret`, `screendump FILE -f png`."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(60)
+            line.connect(f"{self.place}/monitor")
+            for command in ("", *commands):
+                if command:
+                    line.sendall(f"{command}\n".encode())
+                said = b""
+                while not said.endswith(b"(qemu) "):
+                    said += line.recv(4096)
+
     def give(self, **files: str) -> None:
         """A disk with a seed of cloud-init (NoCloud), in it from the next start on."""
         self.seed = self.place / "seed.img"
@@ -144,7 +172,7 @@ class Machine:
         command += ["-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"]
         command += ["-drive", drive, "-device", "virtio-blk-pci,drive=disk,write-cache=on"]
         command += ["-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"]
-        command += ["-smbios", credential]
+        command += ["-smbios", credential, *self.hardware]
         if self._uefi:
             command += self._firmware()
         if self.seed:
@@ -170,19 +198,26 @@ class PiStandIn(Machine):
     CREDENTIAL = "systemd.set_credential_binary=ssh.authorized_keys.root"
 
     def _board(self) -> list[str]:
-        files = {"vmlinuz": self.place / "vmlinuz", "initrd.img": self.place / "initrd.img"}
-        for name, file in files.items():
-            if not file.exists():
-                listed = _run(["mdir", "-b", "-i", f"{self.image}@@{self.BOOT_AT}", "::"]).split()
-                found = sorted(each for each in listed if each.startswith(f"::/{name}"))
-                assert found, f"no {name} among {listed}"
-                _run(["mcopy", "-i", f"{self.image}@@{self.BOOT_AT}", found[-1], str(file)])
-        kernel = ["-kernel", str(files["vmlinuz"]), "-initrd", str(files["initrd.img"])]
+        kernel, initramfs = self.place / "vmlinuz", self.place / "initrd.img"
+        if not initramfs.exists():
+            self._take_out(kernel, initramfs)
         # without UEFI there are no tables to give a credential in
         key = base64.b64encode(self.public_key.encode()).decode()
         line = f"root=LABEL=root ro quiet panic=10 fsck.repair=yes console=ttyAMA0 {self.CREDENTIAL}:{key}"
         machine = ["-accel", "tcg,thread=multi", "-machine", "virt", "-cpu", "cortex-a53"]
-        return ["qemu-system-aarch64", *machine, *kernel, "-append", line]
+        return ["qemu-system-aarch64", *machine, "-kernel", str(kernel), "-initrd", str(initramfs), "-append", line]
+
+    def _take_out(self, *wanted: Path) -> None:
+        """The newest of each, from the FAT partition of the image."""
+        raw = self.place / "disk.raw"
+        _run(["qemu-img", "convert", "-O", "raw", str(self.image), str(raw)], 300)
+        fat = ["-i", f"{raw}@@{self.BOOT_AT}"]
+        listed = _run(["mdir", "-b", *fat, "::"]).split()
+        for file in wanted:
+            found = sorted(each for each in listed if each.startswith(f"::/{file.name}"))
+            assert found, f"no {file.name} among {listed}"
+            _run(["mcopy", *fat, found[-1], str(file)])
+        raw.unlink()
 
 
 def _format(image: Path) -> str:

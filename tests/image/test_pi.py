@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.image, pytest.mark.campaign, pytest.mark.timeout(3600 
 
 
 def test_the_same_story_on_arm(tmp_path: Path) -> None:
-    machine = PiStandIn(tmp_path, newest("backupmx-*-pi.raw"))
+    machine = PiStandIn(tmp_path, newest("backupmx-*-pi.qcow2"))
     try:
         story(machine)
     finally:
