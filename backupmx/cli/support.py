@@ -33,7 +33,8 @@ metrics.txt, spool.txt, processes.txt, disks.txt, units.txt
 journal.txt         the newest lines of the log
 
 There is no mail in it and no subject of any. Of addresses of people the domain alone is left; passwords, tokens and addresses of
-alerts are removed. Names of hosts and domains and addresses of servers are in it. Look at it before you send it.
+alerts are removed. Names of hosts and domains and addresses of servers are in it. What others say in their own words, like a
+primary in its replies, may name somebody all the same. Look at it before you send it.
 """
 Parts = dict[str, Callable[[], Iterable[str]]]
 
@@ -106,12 +107,12 @@ def _secrets(text: str, settings: "Settings | None") -> set[str]:
 
 def _parts(path: Path, text: str, settings: "Settings | None", wrong: tuple[str, ...], scrubber: "Scrubber") -> Parts:
     from backupmx import config  # noqa: PLC0415
-    from backupmx.support import harmless, journal, machine  # noqa: PLC0415
+    from backupmx.support import harmless, journal, machine, scrubbing  # noqa: PLC0415
 
     return {
         "about.txt": machine.about,
         "configuration.toml": lambda: harmless.shown(text),
-        "problems.txt": lambda: wrong or ("none",),
+        "problems.txt": lambda: map(scrubbing.without_value, wrong) if wrong else ("none",),
         "findings.txt": lambda: _findings(settings),
         "status.json": lambda: _status(settings),
         "metrics.txt": lambda: _metrics(settings),

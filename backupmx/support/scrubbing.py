@@ -1,11 +1,15 @@
 """Texts without secrets and without people.
 
-Knows: what an address looks like, what keys and tokens begin with.
+Knows: what an address looks like, what keys and tokens begin with, where in a line about the configuration its value stands.
 Does not know: where texts come from; which secrets this machine has, it is told.
+
+What remains: in free words of others, like a primary's replies, a person who is named in no address (a display name, a login), or
+by several words; a secret that was never in the configuration as it is now; what was typed in the place of a key's name.
 """
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from backupmx.core.destination import SHORTEST, shown
@@ -13,6 +17,7 @@ from backupmx.core.destination import SHORTEST, shown
 GONE = "(removed)"
 _ADDRESS = re.compile(r'(?:"(?:[^"\\\n]|\\.)*"|[^\s<>,"()\[\]{}|]+)@(?=[\w\[])')
 _LOCAL = re.compile(r'(?:"((?:[^"\\\n]|\\.)+)"|([^\s<>,"()\[\]{}|:/]+))@(?=[\w\[])')
+_WORD = re.compile(r"[^\s<>,\"'()\[\]{}|:;/=@]+")
 _KEYS = re.compile(
     r"bmx_[\w-]{8,}|AGE-SECRET-KEY-[\w-]+|\$argon2[^\s\"]*|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END|\Z)", re.DOTALL
 )
@@ -34,6 +39,23 @@ class Scrubber:
         for local in sorted(people, key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "…", text, flags=re.IGNORECASE)
         return text
+
+
+def without_names(text: str, people: Collection[str]) -> str:
+    """Where one of these local parts, in small letters, is a word by itself."""
+    return _WORD.sub(lambda word: "…" if word[0].strip(".").lower() in people else word[0], text)
+
+
+def without_value(problem: str) -> str:
+    """What is wrong with a configuration is told as `FILE: KEY = VALUE: WHY`; where the value has no end, all of it goes."""
+    key, equals, rest = problem.partition(" = ")
+    if not equals:
+        return problem
+    try:
+        _, end = json.JSONDecoder().raw_decode(rest)
+    except ValueError:
+        end = len(rest)
+    return f"{key} = {GONE}{rest[end:]}"
 
 
 def parts(secret: str) -> set[str]:

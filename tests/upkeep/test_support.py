@@ -27,6 +27,9 @@ SECRETS = {
     "misspelt": "misspeltS3cret",
     "comment": "commentS3cret",
     "user": "loginUserOfOurs",
+    "older": "0lderS3cret",
+    "number": "4711471147",
+    "day": "2019-08-17",
 }
 PEOPLE = ("anna.sender", "user-of-example", "berta.known", "quoted person", "petra.admin", "cäsar.intl", "bare.local")
 WRITTEN = ("What-They-Write-About", "what they wrote to each other", "Traceback-Value-Planted")
@@ -79,6 +82,13 @@ def journal(place: Path) -> Path:
         f"{stamp}what they wrote to each other",
         "what they wrote to each other, on a line alone",
         f"{stamp}backupmx: ready",
+        # of a configuration that is mended meanwhile, and of people without the address that they have elsewhere
+        f'{stamp}level=error event="configuration kept" problem="/b.toml: domain.\\"example.com\\".pasword = '
+        f'\\"{SECRETS["older"]}\\": unknown key; is primary_password_file meant?" {last}',
+        f'{stamp}backupmx: /b.toml: alertz = {{"url": ["x://{SECRETS["older"]}"]}}: unknown key',
+        f'{stamp}backupmx: /b.toml: alertz.url = "{SECRETS["older"]}{"x" * 200}...: unknown key',
+        f'{stamp}level=error event="primary suspect" route=mail.example.com '
+        f'reply="550 5.1.1 Berta.Known: no mailbox here" {last}',
         "2026-11-26T09:30:00+0000 mx2 systemd[1]: Started backupmx.service for bare.local@example.com",
     ]
     (place / "lines").write_text("\n".join(lines) + "\n")
@@ -110,7 +120,7 @@ def bundle(path: Path, tools: Path) -> Mapping[str, str]:
     found = octets.decode(errors="replace")
     token = (path.parent / "token").read_text().strip() if (path.parent / "token").exists() else "bmx_"
     for planted in (*SECRETS.values(), *PEOPLE, *WRITTEN, token, "$argon2"):
-        assert planted not in found, planted
+        assert planted.lower() not in found.lower(), planted
         assert planted.encode("unicode_escape").decode() not in found, planted
     with tarfile.open(file) as tar:
         members = [member for member in tar if member.isreg()]
@@ -139,10 +149,22 @@ def of_a_running_server(place: Path, nameserver: str) -> Mapping[str, str]:
         return bundle(server.path, tools)
 
 
+def assert_the_numbers_agree(found: Mapping[str, str]) -> None:
+    """Each part has been asked for by itself, and all tell of the same one message."""
+    (domain,) = [each for each in json.loads(found["status.json"])["domains"] if each["domain"] == "example.com"]
+    queue = json.loads(found["status.json"])["queue"]
+    assert queue["messages"] == domain["messages"] == 1
+    gauges = dict(line.rsplit(" ", 1) for line in found["metrics.txt"].splitlines() if not line.startswith("#"))
+    assert float(gauges['backupmx_queue_messages{domain="example.com",state="waiting"}']) == 1
+    octets = sum(float(value) for name, value in gauges.items() if name.startswith("backupmx_queue_bytes{"))
+    assert octets == queue["bytes"] == domain["bytes"] > 0
+    store = json.loads(found["spool.txt"])
+    assert float(gauges["backupmx_spool_map_size_bytes"]) == store["map_size"] > store["map_used"] > 0
+    assert f" {store['file_size']} " in next(line for line in found["disks.txt"].splitlines() if line.endswith(" data.mdb"))
+
+
 def assert_it_helps(found: Mapping[str, str], tmp_path: Path) -> None:
-    assert json.loads(found["status.json"])["queue"]["messages"] == 1
-    assert "backupmx_queue_messages" in found["metrics.txt"]
-    assert "map_size" in found["spool.txt"]
+    assert_the_numbers_agree(found)
     assert "primary example.com" in found["findings.txt"]
     assert found["problems.txt"] == "none\n"
     assert "serve: PPid" in found["processes.txt"]
@@ -159,6 +181,15 @@ def assert_it_helps(found: Mapping[str, str], tmp_path: Path) -> None:
     assert "ValueError" in log
     assert "backupmx: ready" in log
     assert 'event="delivered"' in log
+    assert_configurations_have_no_values(log)
+    assert 'reply="550 5.1.1 …: no mailbox here"' in log
+
+
+def assert_configurations_have_no_values(log: str) -> None:
+    """But what they were about."""
+    assert r'problem="/b.toml: domain.\"example.com\".pasword = (removed): unknown key; is primary_password_file meant?"' in log
+    assert "backupmx: /b.toml: alertz = (removed): unknown key" in log
+    assert "backupmx: /b.toml: alertz.url = (removed)\n" in log
 
 
 @pytest.mark.parametrize("harm", ["unknown key", "wrong value", "no TOML", "absent"])
@@ -170,6 +201,7 @@ def test_of_a_broken_configuration(harm: str, tmp_path: Path) -> None:
     match harm:
         case "unknown key":
             text += f'pasword = "{SECRETS["misspelt"]}"\n[alertz]\nurl = ["x://{SECRETS["misspelt"]}"]\n'
+            text += f"pin = {SECRETS['number']}\nsince = {SECRETS['day']}\ntimes = [1.5, {SECRETS['number']}]\n"
         case "wrong value":
             text = text.replace("primary_user = ", f'holding_window = "{SECRETS["misspelt"]}"\nprimary_user = ')
             text = text.replace(SECRETS["who"], SECRETS["who"] + '"\nfilter = 7\nbase = "' + SECRETS["misspelt"])
@@ -181,7 +213,13 @@ def test_of_a_broken_configuration(harm: str, tmp_path: Path) -> None:
     if harm == "wrong value":
         # a value under a harmless key is shown: here it is the fault itself
         path.write_text(text.replace(f'holding_window = "{SECRETS["misspelt"]}"', 'holding_window = "ages"'))
-    found = bundle(path, journal(tmp_path))
+    tools = journal(tmp_path)
+    if harm == "unknown key":
+        with (tmp_path / "lines").open("a") as lines:
+            # what is not known to be harmless is taken out wherever it stands, also where it is no text
+            said = f"level=info event=x host={SECRETS['number']} day={SECRETS['day']}"
+            lines.write(f"2026-11-26T09:30:00+0000 mx2 backupmx[77]: {said}\n")
+    found = bundle(path, tools)
     assert found["problems.txt"] != "none\n"
     assert "could not be had" in found["status.json"]
     assert "accounts.json" in found["disks.txt"] or harm in ("absent", "no TOML")
