@@ -1,6 +1,6 @@
 """A domain in the configuration file, seen and changed on somebody's wish: on the command line, or on the page.
 
-Knows: which keys a domain has, how values are typed, which of them nobody may set from afar.
+Knows: which keys a domain has, how values are typed, that some are `reserved`.
 Does not know: who asks, how the file is changed (`revision`), how the processes take it.
 
 Who may change domains on the page need not be somebody on this machine: what names a file of it, or could have a secret sent to
@@ -24,16 +24,12 @@ from backupmx.core import notation
 from backupmx.core.amendment import Amended, Change, Fault, Outline, Setting, Sheet
 from backupmx.draft import Draft
 from backupmx.errors import ConfigurationError, ConfigurationUnchanged
+from backupmx.reserved import BY_HAND, GUARDED, LDAP
 from backupmx.revision import Revision, digest, hindrance, revising
 
 Wishes = Mapping[str, str]
 """Of each key what was typed for it; nothing for one that is to be taken away."""
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
-LDAP = "ldap"
-BY_HAND = {"recipient_list", "tls_ca_file", "primary_password_file", LDAP}
-"""Files of this machine, and a directory server that may be given a password."""
-GUARDED = {"primary", "primary_user", "tls", "tls_pin", "allow_private"}
-"""Where the primary is given a password, whoever sets these could have it."""
 NOT_FROM_AFAR = "can only be set on the machine itself: backupmx domain set"
 CHANGED_MEANWHILE = "somebody changed the file meanwhile; look at what it says now, and try again"
 

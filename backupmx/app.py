@@ -8,7 +8,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,10 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from backupmx import bell, config, counters
+from backupmx import bell, config, counters, listeners
 from backupmx.bell import Bell
 from backupmx.config import Settings
-from backupmx.core.notation import Passed
 from backupmx.errors import BackupMXError, ConfigurationError, SpoolLocked
 from backupmx.inherited import Inherited
 from backupmx.safekeeping import bringing, copying
@@ -36,8 +34,6 @@ from backupmx.watch import log
 
 EXIT_PROBLEM = 1
 EXIT_CONFIGURATION = 78
-BACKLOG = 1024
-PASSED = config.Endpoint("systemd", 0)
 OTHER_FILES = 100
 """Besides connections: listeners, the spool, pipes, routes."""
 LOCK_PATIENCE_S = 2.0
@@ -136,7 +132,7 @@ class House:
         layout.prepare(settings.spool)
         self._sweep(settings)
         self._inherited = inherited
-        self._sockets = _listen(settings, {}, self._inherited)
+        self._sockets = listeners.opened(settings, {}, self._inherited)
         self._bell = os.pipe()
         for end in self._bell:
             os.set_blocking(end, False)
@@ -166,14 +162,14 @@ class House:
         counters.gone(self._counters)
         for way, listener in self._sockets.items():
             # those that were passed cannot be opened again
-            if way[0] != PASSED:
+            if way[0] != listeners.PASSED:
                 listener.close()
         for fd in (*self._bell, self._lock):
             os.close(fd)
 
     def _roles(self, settings: Settings) -> Sequence[Role]:
         # imported late: the counters' directory must be known before
-        from backupmx import postoffice, processes, worker  # noqa: PLC0415
+        from backupmx import postoffice, processes, rehearsal, worker  # noqa: PLC0415
 
         workers = settings.smtp.workers if settings.smtp.workers != "auto" else os.cpu_count() or 1
         shared = processes.Shared.make(settings, workers)
@@ -186,7 +182,8 @@ class House:
             )
             for n in range(workers)
         ]
-        courier = partial(postoffice.courier, settings, self._log_format, self._path, shared, tls, self._bell[0])
+        hindered = partial(rehearsal.hindered, open_now=self._sockets, inherited=self._inherited)
+        courier = partial(postoffice.courier, settings, self._log_format, self._path, shared, tls, self._bell[0], hindered)
         return [Role("courier", courier, alone=True), *edges]
 
     def _reload(self) -> Sequence[Role] | None:
@@ -204,7 +201,7 @@ class House:
             for key in ("spool", "control"):
                 if getattr(settings, key) != getattr(self._settings, key):
                     raise ConfigurationError((f"{self._path}: {key}: takes a restart to change",))
-            self._sockets = _listen(settings, self._sockets, self._inherited)
+            self._sockets = listeners.opened(settings, self._sockets, self._inherited)
             roles = self._roles(settings)
         except BackupMXError as error:
             log.configuration_kept(error.problems if isinstance(error, ConfigurationError) else (str(error),))
@@ -260,59 +257,6 @@ def _lock(spool: Path) -> int:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-Way = tuple[config.Endpoint, int]
-"""An address of ours; or where nothing was bound, the number of a socket that was passed to us."""
-
-
-def _listen(settings: Settings, open_now: dict[Way, socket.socket], inherited: Inherited) -> dict[Way, socket.socket]:
-    """Listeners for the settings; those open already are kept. Raises BackupMXError for what cannot be had."""
-    sockets: dict[Way, socket.socket] = {}
-    problems = []
-    # who opened sockets for us has chosen, unless the file says otherwise
-    chosen = "listen" in settings.smtp.model_fields_set or not inherited.named("")
-    for where in settings.smtp.listen if chosen else (Passed(""),):
-        if isinstance(where, Passed):
-            passed = inherited.named(where.name)
-            sockets |= {(PASSED, each.fileno()): each for each in passed}
-            if not passed:
-                problems.append(f"smtp.listen: {where}: no such socket was passed to us (LISTEN_FDS)")
-            continue
-        if there := inherited.bound_to(where):
-            sockets[PASSED, there.fileno()] = there
-            continue
-        try:
-            sockets[where, 0] = open_now.get((where, 0)) or _bound(where)
-        except PermissionError:
-            problems.append(f"smtp.listen: {where}: only root may listen there, or systemd for us (backupmx.socket)")
-        except OSError as error:
-            problems.append(f"smtp.listen: {where}: {error.strerror}")
-    # those that were passed stay open: they cannot be opened again
-    old, new = (sockets, open_now) if problems else (open_now, sockets)
-    for way in old.keys() - new.keys():
-        if way[0] != PASSED:
-            old[way].close()
-    if problems:
-        raise BackupMXError("; ".join(problems))
-    return sockets
-
-
-def _bound(endpoint: config.Endpoint) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # the IPv4 door is a listener of its own
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((endpoint.host, endpoint.port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def ask_to_begin_anew() -> None:

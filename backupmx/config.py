@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -301,8 +302,8 @@ def octets(path: Path) -> bytes:
         raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
 
 
-def read(content: bytes, path: Path, *, serving: bool = True) -> Settings:
-    """As `load`, what a file of this path says, or would say."""
+def read(content: bytes, path: Path, *, serving: bool = True, brought: Mapping[Path, bytes] = MappingProxyType({})) -> Settings:
+    """As `load`, what a file of this path says, or would say; `brought` are files that would come with it."""
     data = _parsed(content, path)
     domains = data.get("domain", {})
     problems = list(_names(domains)) if isinstance(domains, dict) else []
@@ -310,7 +311,9 @@ def read(content: bytes, path: Path, *, serving: bool = True) -> Settings:
         data.setdefault("hostname", socket.gethostname())
     try:
         # for JSON the strict rules take lists and paths as TOML has them
-        settings = Settings.model_validate_json(json.dumps(data, default=_beyond_json), context={"serving": serving})
+        settings = Settings.model_validate_json(
+            json.dumps(data, default=_beyond_json), context={"serving": serving, "brought": brought}
+        )
     except ValidationError as error:
         problems += told(error, Settings)
     if problems:

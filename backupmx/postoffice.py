@@ -42,7 +42,7 @@ from backupmx.processes import Shared, new_id, nobody, now, open_spool, remember
 from backupmx.recipients.callouts import Callouts
 from backupmx.recipients.knowledge import Knowledge
 from backupmx.recipients.upkeep import Upkeep
-from backupmx.safekeeping.afar import Afar
+from backupmx.safekeeping.afar import Afar, Hindered
 from backupmx.supervisor import Post
 from backupmx.watch import log
 
@@ -54,13 +54,20 @@ CHECK_MINUTES = 15
 
 
 def courier(
-    settings: Settings, log_format: log.Format, path: Path, shared: Shared, tls: Certificate, pipe: int, post: Post
+    settings: Settings,
+    log_format: log.Format,
+    path: Path,
+    shared: Shared,
+    tls: Certificate,
+    pipe: int,
+    hindered: Hindered,
+    post: Post,
 ) -> int:
     """The courier and the control socket, until SIGTERM."""
     log.set_up(log_format, "courier")
 
     async def work() -> int:
-        return await PostOffice(settings, path, shared, tls).work(pipe, post)
+        return await PostOffice(settings, path, shared, tls, hindered).work(pipe, post)
 
     return run(work(), post)
 
@@ -68,7 +75,7 @@ def courier(
 class PostOffice:
     """Everything in it, from the start of the process to its end."""
 
-    def __init__(self, settings: Settings, path: Path, shared: Shared, tls: Certificate) -> None:
+    def __init__(self, settings: Settings, path: Path, shared: Shared, tls: Certificate, hindered: Hindered) -> None:
         self._settings = settings
         self._tls = tls
         self._spool = spool = open_spool(settings, "courier")
@@ -124,7 +131,7 @@ class PostOffice:
             lookout=self._watchman,
             alerts=self._crier,
             amendments=Amendments(path, settings, partial(ask_for_reload, path)),
-            copies=Afar(path, settings, now),
+            copies=Afar(path, settings, now, hindered),
             begin_anew=ask_to_begin_anew,
         )
 

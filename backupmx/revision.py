@@ -1,32 +1,35 @@
 """The configuration file being changed: one at a time, right before it is in place, and put back if it has to be.
 
-Knows: the file, who else may be at it, its owner and mode, and who says whether it is right (`config`).
+Knows: the file, who else may be at it, its owner and mode, whose links lead to it, and who says whether it is right (`config`).
 Does not know: what is changed, and what a setting means.
 """
 
 import difflib
+import errno
 import fcntl
 import hashlib
 import os
-import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from backupmx import config
+from backupmx import config, durable
 from backupmx.config import Settings
 from backupmx.draft import Draft
 from backupmx.errors import ConfigurationError, ConfigurationUnchanged
+
+MOST_LINKS = 40
+"""On the way to one file, as for the system itself."""
 
 
 @contextmanager
 def revising(path: Path) -> "Iterator[Revision]":
     """Nobody else revises the file meanwhile. Raises ConfigurationError for what cannot be read, ConfigurationUnchanged."""
     try:
-        place = path.resolve(strict=True)
+        place = _followed(path)
         directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except RuntimeError:
-        raise ConfigurationError((f"{path}: cannot be read: it is a link to itself",)) from None
     except OSError as error:
         raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
     try:
@@ -44,15 +47,43 @@ def digest(octets: bytes) -> str:
 
 def hindrance(path: Path) -> str:
     """Why this user cannot change the file, as far as can be told beforehand; empty if nothing is in the way."""
-    place = Path(os.path.realpath(path))
     # the file is replaced by a new one, which has to be given to whoever has the old one
     try:
+        place = _followed(path)
         foreign = os.geteuid() not in (0, place.stat().st_uid)
     except OSError as error:
         return f"{path}: cannot be read: {error.strerror}"
+    except ConfigurationError as error:
+        return str(error)
     if not (os.access(place, os.W_OK, effective_ids=True) and os.access(place.parent, os.W_OK, effective_ids=True)):
         return f"{path}: this user may not change it"
     return f"{path}: it belongs to another user" if foreign else ""
+
+
+def _followed(path: Path) -> Path:
+    """Where the file itself is, that a link may lead to. Raises OSError; ConfigurationError where that is nowhere for root to go.
+
+    Whoever may write in a directory could lead root from there to any file of the system's.
+    """
+    for _ in range(MOST_LINKS):
+        # what is looked at is what is followed
+        link = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            found, directory = os.fstat(link), path.parent.stat()
+            if not stat.S_ISLNK(found.st_mode):
+                return path
+            roots = found.st_uid == 0 or (directory.st_uid == 0 and not directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+            if os.geteuid() == 0 and not roots:
+                raise ConfigurationError((f"{path}: is another user's link, and root follows its own: chown -h root {path}",))
+            path = path.parent / os.readlink("", dir_fd=link)
+        finally:
+            os.close(link)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _opened(place: Path) -> BinaryIO:
+    """The file itself, and no link that has come into its place. Raises OSError."""
+    return os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 class Revision:
@@ -62,7 +93,11 @@ class Revision:
         """`path` is what people call it, `place` where it is."""
         self._path = path
         self._place = place
-        self._old = config.octets(path)
+        try:
+            with _opened(place) as file:
+                self._old = file.read()
+        except OSError as error:
+            raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
         try:
             self.draft = Draft(self._old.decode())
         except ValueError:
@@ -113,40 +148,29 @@ class Revision:
         return ()
 
     def _replace(self, old: bytes, new: bytes) -> None:
-        draft = self._place.with_name(f".{self._place.name}.new")
         try:
-            # an editor knows nothing of our lock
-            if self._place.read_bytes() != old:
-                raise ConfigurationUnchanged(f"{self._path}: somebody else has just changed it")
-            if not os.access(self._place, os.W_OK, effective_ids=True):
-                raise ConfigurationUnchanged(f"{self._path}: this user may not change it")
-            draft.unlink(missing_ok=True)
-            try:
-                self._write(draft, new)
-                draft.rename(self._place)
-            finally:
-                draft.unlink(missing_ok=True)
-            _sync(self._place.parent)
+            with _opened(self._place) as there:
+                # an editor knows nothing of our lock
+                if there.read() != old:
+                    raise ConfigurationUnchanged(f"{self._path}: somebody else has just changed it")
+                if not os.access(self._place, os.W_OK, effective_ids=True):
+                    raise ConfigurationUnchanged(f"{self._path}: this user may not change it")
+                with durable.replacing(self._place, self._place.with_name(f".{self._place.name}.new")) as file:
+                    file.write(new)
+                    _make_alike(file.fileno(), there.fileno())
         except OSError as error:
             raise ConfigurationUnchanged(f"{self._path}: cannot be written: {error.strerror}") from None
 
-    def _write(self, draft: Path, octets: bytes) -> None:
-        """Durable, and as the file is: who owns it, who may read it."""
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(octets)
-            made, owner = os.fstat(file.fileno()), self._place.stat()
-            # a service may be forbidden even to ask for what is so already
-            if (made.st_uid, made.st_gid) != (owner.st_uid, owner.st_gid):
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-            shutil.copystat(self._place, draft)
-            os.utime(draft)
-            file.flush()
-            os.fsync(file.fileno())
 
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _make_alike(new: int, old: int) -> None:
+    """Who owns it, who may read it. By descriptors: names may be somebody's links by now."""
+    made, owner = os.fstat(new), os.fstat(old)
+    # a service may be forbidden even to ask for what is so already
+    if (made.st_uid, made.st_gid) != (owner.st_uid, owner.st_gid):
+        os.fchown(new, owner.st_uid, owner.st_gid)
+    # access lists and labels, as far as the file system and this user's rights go
+    with suppress(OSError):
+        for name in os.listxattr(old):
+            with suppress(OSError):
+                os.setxattr(new, name, os.getxattr(old, name))
+    os.fchmod(new, stat.S_IMODE(owner.st_mode))

@@ -6,6 +6,7 @@ Does not know: which keys there are.
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -71,13 +72,19 @@ def _socket(value: Path) -> Path:
 
 def _readable(value: Path, info: ValidationInfo) -> Path:
     # only who serves needs them: the page and the command line may not read the key
-    if info.context and info.context["serving"]:
+    if info.context and info.context["serving"] and _brought(value, info) is None:
         try:
             with value.open("rb") as file:
                 file.read(1)
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror}") from None
     return value
+
+
+def _brought(file: Path, info: ValidationInfo) -> bytes | None:
+    """What will be in it when what comes with the configuration is in place."""
+    found: Mapping[Path, bytes] = info.context["brought"] if info.context else {}
+    return found.get(Path(os.path.normpath(file)))
 
 
 def _delimiter(value: str) -> str:
@@ -112,7 +119,8 @@ def _pins(value: object) -> tuple[bytes, ...]:
 def _destinations(value: Path, info: ValidationInfo) -> Path:
     if info.context and info.context["serving"]:
         try:
-            destinations(value.read_text())
+            brought = _brought(value, info)
+            destinations((value.read_bytes() if brought is None else brought).decode())
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:

@@ -19,13 +19,14 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.values": (PURE | {"backupmx.problems", "backupmx.languages"}, {"pydantic"}),
     "backupmx.problems": (PURE, {"pydantic"}),
     "backupmx.draft": (PURE, {"tomlkit"}),
-    "backupmx.revision": (PURE | {"backupmx.config", "backupmx.draft"}, set()),
+    "backupmx.revision": (PURE | {"backupmx.config", "backupmx.draft", "backupmx.durable"}, set()),
+    "backupmx.reserved": (PURE | {"backupmx.config"}, {"pydantic"}),
     "backupmx.amendments": (
-        PURE | {f"backupmx.{each}" for each in ("config", "draft", "revision", "problems", "languages")},
+        PURE | {f"backupmx.{each}" for each in ("config", "draft", "revision", "problems", "languages", "reserved")},
         {"pydantic"},
     ),
     "backupmx.edge": (
-        TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.watch"},
+        TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.durable", "backupmx.watch"},
         {"aiosmtpd", "uuid_utils", "cryptography"},
     ),
     "backupmx.admission": (TYPES | {"backupmx.admission", "backupmx.recipients"}, {"spf", "dkim", "dns", "cachetools"}),
@@ -33,7 +34,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         TYPES | {"backupmx.recipients", "backupmx.courier.client", "backupmx.watch"},
         {"ldap3", "msgspec"},
     ),
-    "backupmx.spool": (PURE | {"backupmx.ports", "backupmx.spool"}, {"lmdb", "msgspec", "xxhash"}),
+    "backupmx.spool": (
+        PURE | {f"backupmx.{each}" for each in ("ports", "spool", "durable", "owner")},
+        {"lmdb", "msgspec", "xxhash"},
+    ),
     "backupmx.courier": (
         TYPES | {"backupmx.courier", "backupmx.languages", "backupmx.watch"},
         {"aiosmtplib", "dns", "apscheduler", "cryptography", "msgspec"},
@@ -47,21 +51,32 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
         {"dns", "cryptography", "msgspec"},
     ),
     "backupmx.watch": (PURE | {"backupmx.watch"}, {"structlog", "prometheus_client"}),
-    "backupmx.alerts": (TYPES | {"backupmx.alerts", "backupmx.watch"}, {"msgspec", "apprise"}),
-    "backupmx.control": (TYPES | {"backupmx.control", "backupmx.watch"}, {"msgspec", "argon2", "pyotp", "prometheus_client"}),
+    "backupmx.alerts": (TYPES | {"backupmx.alerts", "backupmx.durable", "backupmx.watch"}, {"msgspec", "apprise"}),
+    "backupmx.control": (
+        TYPES | {f"backupmx.{each}" for each in ("control", "watch", "durable", "owner")},
+        {"msgspec", "argon2", "pyotp", "prometheus_client"},
+    ),
     "backupmx.setup": (
         TYPES
-        | {f"backupmx.{each}" for each in ("setup", "control", "checks", "watch", "supervisor")}
+        | {f"backupmx.{each}" for each in ("setup", "control", "checks", "watch", "supervisor", "durable", "owner", "alone")}
         | {"backupmx.courier.client", "backupmx.courier.routes"},
         {"tomlkit"},
     ),
     "backupmx.safekeeping": (
-        TYPES | {"backupmx.safekeeping", "backupmx.spool", "backupmx.control.accounts"},
+        TYPES
+        | {f"backupmx.{each}" for each in ("safekeeping", "spool", "control.accounts", "reserved", "durable", "alone", "owner")},
         {"pydantic", "pyrage", "msgspec"},
     ),
     "backupmx.owner": (set(), set()),
+    "backupmx.durable": (set(), set()),
+    "backupmx.alone": (set(), set()),
+    "backupmx.listeners": (TYPES | {"backupmx.inherited"}, set()),
+    "backupmx.rehearsal": (TYPES | {f"backupmx.{each}" for each in ("listeners", "inherited", "edge.certificate")}, set()),
     "backupmx.support": (PURE | {"backupmx.support"}, set()),
-    "backupmx.cli": (TYPES | {"backupmx.control", "backupmx.cli", "backupmx.owner"}, {"rich_click", "click", "rich", "msgspec"}),
+    "backupmx.cli": (
+        TYPES | {f"backupmx.{each}" for each in ("control", "cli", "durable", "owner", "alone")},
+        {"rich_click", "click", "rich", "msgspec"},
+    ),
     "backupmx.demo": (
         PURE | {"backupmx.control.client", "backupmx.control.requests", "backupmx.control.answers", "backupmx.demo"},
         {"aiosmtpd", "rich", "msgspec"},
@@ -94,7 +109,7 @@ STARTERS = {
     "backupmx/cli/demo.py": {"backupmx.demo"},
     "backupmx/cli/spool.py": {"backupmx.app"},
     "backupmx/cli/backup.py": {"backupmx.safekeeping"},
-    "backupmx/cli/restore.py": {"backupmx.safekeeping", "backupmx.spool"},
+    "backupmx/cli/restore.py": {"backupmx.safekeeping", "backupmx.spool", "backupmx.rehearsal"},
     "backupmx/cli/support.py": {"backupmx.support"},
     "backupmx/cli/network.py": {"backupmx.checks"},
     "backupmx/cli/init.py": {"backupmx.setup.configuration"},

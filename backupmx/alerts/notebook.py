@@ -4,12 +4,12 @@ Knows: the file (JSON, 0600, replaced whole and synced), what to do when it cann
 Does not know: what is in it.
 """
 
-import os
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from backupmx import durable
 from backupmx.alerts.outbox import Parcel
 from backupmx.core.alerts import Memory
 from backupmx.watch import log
@@ -39,10 +39,4 @@ def read(path: Path) -> Page:
 
 def write(path: Path, page: Page) -> None:
     """Durable when it returns. Raises OSError."""
-    draft = path.with_suffix(".new")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.encode(page))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    durable.replace(path, msgspec.json.encode(page))

@@ -7,38 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from backupmx import durable
+from backupmx.durable import OURS
 from backupmx.errors import FileUnwritable
 
-OURS = 0o600
-"""Mail is nobody else's business."""
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system says that knows no second name of a file, as that of a memory stick."""
 
 
 @contextmanager
 def new_file(path: Path, mode: int = OURS, *, replace: bool = False, draft: Path | None = None) -> Iterator[BinaryIO]:
-    """A file that gets its name when all of it is written, durably. Raises FileUnwritable.
-
-    Whatever ends the writing leaves nothing behind but, after a kill, the draft, which the next try removes.
-    """
+    """A file that gets its name when all of it is written, durably. Mail is nobody else's business. Raises FileUnwritable."""
     if not replace and os.path.lexists(path):
         raise FileUnwritable(f"{path}: is there already")
     draft = draft or path.with_name(f".{path.name}.part")
     try:
-        draft.unlink(missing_ok=True)
-        try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OURS), "wb") as file:
-                yield file
-                os.fchmod(file.fileno(), mode)
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                draft.replace(path)
-            else:
-                _name(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_directory(path.parent)
+        with durable.replacing(path, draft, Path.replace if replace else _name) as file:
+            yield file
+            os.fchmod(file.fileno(), mode)
     except OSError as error:
         raise FileUnwritable(f"{path}: {error.strerror or error}") from error
 
@@ -53,12 +39,3 @@ def _name(draft: Path, path: Path) -> None:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         draft.rename(path)
-
-
-def sync_directory(path: Path) -> None:
-    """So that the names in it are durable too."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -74,13 +74,15 @@ def _ask(question: str, parse: Callable[[str], Any], default: str | None = None,
 
 def _write(path: Path, text: str, force: bool) -> None:
     from backupmx import config  # noqa: PLC0415 - not needed for --help
+    from backupmx.alone import alone  # noqa: PLC0415
     from backupmx.cli.files import new_file  # noqa: PLC0415
 
     # what this program writes it must be able to read: not even a draft is made of anything else
     config.read(text.encode(), path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path, MODE, replace=force) as file:
+        # whoever claims the machine at the same time has it, or finds this
+        with alone(path.parent), new_file(path, MODE, replace=force) as file:
             # where a package made the directory, it is the server's: that reads the file, and changes it for the page
             owner = path.parent.stat()
             os.fchown(file.fileno(), owner.st_uid if os.geteuid() == 0 else -1, owner.st_gid)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BufferedReader
@@ -17,7 +17,7 @@ from backupmx.cli.spool import tell_findings
 from backupmx.cli.terminal import say
 from backupmx.core.label import told
 from backupmx.core.words import messages
-from backupmx.errors import BackupUnusable
+from backupmx.errors import BackupUnusable, ConfigurationError
 from backupmx.owner import as_owner
 
 if TYPE_CHECKING:
@@ -122,12 +122,21 @@ def _look(plan: "Plan", restoration: "Restoration", unsound: bool) -> None:
 
 
 def _tell(plan: "Plan", kept: Path | None) -> None:
-    from backupmx.safekeeping import bringing  # noqa: PLC0415
-
     say(f"{plan.path}: restored" + (f"; what was here before is in {kept}" if kept else ""))
     for file in plan.missing:
         say(f"{file}: is not here, was never ours, and is needed: put it there")
-    problems = bringing.wrong(plan.path)
-    for problem in problems:
+    for problem in _unfit(plan.path):
         say(f"before it can start: {problem}")
     say("now start it, as with `systemctl restart backupmx.socket backupmx`; and the page anew: `systemctl restart backupmx-web`")
+
+
+def _unfit(path: Path) -> Sequence[str]:
+    """What keeps the server from starting, as whoever serves sees it."""
+    from backupmx import config, rehearsal  # noqa: PLC0415
+    from backupmx.safekeeping import bringing  # noqa: PLC0415
+
+    with as_owner(bringing.home(path)):
+        try:
+            return rehearsal.unfit(config.load(path))
+        except ConfigurationError as error:
+            return error.problems

@@ -12,6 +12,9 @@ from backupmx.cli.terminal import say, show
 
 F = TypeVar("F", bound=Callable[..., Any])
 PIPE, UNNAMED = Path("-"), Path("backupmx.toml")
+EXIT_SET_UP = 1
+EXIT_NOBODY_ANSWERS = 69
+"""EX_UNAVAILABLE (sysexits.h): another time there may be an answer."""
 
 
 def socket_option(command: F) -> F:
@@ -50,11 +53,14 @@ def serve(spool: Path | None, socket: Path | None) -> None:
 @socket_option
 @config_option
 def code(socket: Path | None) -> None:
-    """Print the one-time code that opens the set-up on the page (exit 1: the machine is set up already)."""
+    """Print the one-time code that opens the set-up on the page.
+
+    Exit 1: the machine is set up already; 69: nobody answers, as long as `backupmx setup serve` does not run.
+    """
     from backupmx.control.answers import Text  # noqa: PLC0415
     from backupmx.control.client import ControlClient  # noqa: PLC0415
     from backupmx.control.requests import GetSetupCode  # noqa: PLC0415
-    from backupmx.errors import ControlAbsent  # noqa: PLC0415
+    from backupmx.errors import ControlAbsent, ControlUnavailable  # noqa: PLC0415
     from backupmx.setup.claim import claimed  # noqa: PLC0415
     from backupmx.setup.configuration import Places  # noqa: PLC0415
 
@@ -63,10 +69,13 @@ def code(socket: Path | None) -> None:
         answer = None if claimed(places) else ControlClient(socket or places.socket).ask(GetSetupCode())
     except ControlAbsent:
         say(f"{socket or places.socket}: nobody answers; is `backupmx setup serve` running?")
-        sys.exit(1)
+        sys.exit(EXIT_NOBODY_ANSWERS)
+    except ControlUnavailable as error:
+        say(str(error))
+        sys.exit(EXIT_NOBODY_ANSWERS)
     if not isinstance(answer, Text):
         say("this machine is set up already")
-        sys.exit(1)
+        sys.exit(EXIT_SET_UP)
     show(answer.text)
 
 

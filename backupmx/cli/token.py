@@ -33,8 +33,7 @@ def create(name: str, scope: str) -> None:
     from backupmx.control.accounts import Scope  # noqa: PLC0415
 
     try:
-        with accounts() as book:
-            made = book.create_token(name, datetime.now(UTC), Scope(scope))
+        made = accounts().create_token(name, datetime.now(UTC), Scope(scope))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
     if made is None:
@@ -49,8 +48,7 @@ def create(name: str, scope: str) -> None:
 @config_option
 def list_tokens(as_json: bool) -> None:
     """List tokens by name; the tokens themselves are not kept."""
-    with accounts() as book:
-        tokens = book.tokens()
+    tokens = accounts().tokens()
     if as_json:
         for found in tokens:
             show_json({"name": found.name, "created": found.created, "scope": found.scope})
@@ -66,8 +64,7 @@ def list_tokens(as_json: bool) -> None:
 @config_option
 def revoke(name: str) -> None:
     """Make a token useless."""
-    with accounts() as book:
-        revoked = book.revoke_token(name)
+    revoked = accounts().revoke_token(name)
     if not revoked:
         say(f"no token {name}")
         sys.exit(1)

@@ -1,8 +1,6 @@
 """`backupmx user`: who may sign in to the page. Works on the file, with or without a running server."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -10,7 +8,6 @@ from msgspec.structs import replace
 
 from backupmx.cli.options import config_option, json_option, settings
 from backupmx.cli.terminal import Column, say, show_json, show_table
-from backupmx.owner import as_owner
 
 if TYPE_CHECKING:
     from backupmx.control.accounts import Accounts
@@ -18,14 +15,11 @@ if TYPE_CHECKING:
 ROLES = ("viewer", "operator", "admin")
 
 
-@contextmanager
-def accounts() -> Iterator["Accounts"]:
+def accounts() -> "Accounts":
     """The accounts beside the mail."""
     from backupmx.control.accounts import Accounts  # noqa: PLC0415
 
-    spool = settings().spool
-    with as_owner(spool):
-        yield Accounts(spool / "accounts.json")
+    return Accounts(settings().spool / "accounts.json")
 
 
 @click.group()
@@ -50,8 +44,7 @@ def add(name: str, role: str, password_stdin: bool) -> None:
         say(f"a password has at least {SHORTEST} characters")
         sys.exit(1)
     try:
-        with accounts() as book:
-            new = book.set_user(name, Role(role), password)
+        new = accounts().set_user(name, Role(role), password)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
     say(f"user {name}: {'added' if new else 'changed'}, {role}")
@@ -62,8 +55,7 @@ def add(name: str, role: str, password_stdin: bool) -> None:
 @config_option
 def list_users(as_json: bool) -> None:
     """List users, their roles, and who is asked for a code after the password."""
-    with accounts() as book:
-        users = book.users()
+    users = accounts().users()
     if as_json:
         for found in users:
             show_json({"name": found.name, "role": found.role, "second_factor": found.second is not None})
@@ -79,8 +71,7 @@ def list_users(as_json: bool) -> None:
 @config_option
 def remove(name: str) -> None:
     """Remove a user."""
-    with accounts() as book:
-        removed = book.remove_user(name)
+    removed = accounts().remove_user(name)
     if not removed:
         say(f"no user {name}")
         sys.exit(1)
@@ -92,8 +83,7 @@ def remove(name: str) -> None:
 @config_option
 def totp_off(name: str) -> None:
     """Ask a user for no code any more: for who has lost the phone and the recovery codes."""
-    with accounts() as book:
-        problem = book.change_user(name, lambda user: replace(user, second=None))
+    problem = accounts().change_user(name, lambda user: replace(user, second=None))
     if problem:
         say(f"no user {name}")
         sys.exit(1)

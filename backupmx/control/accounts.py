@@ -19,9 +19,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backupmx.control import beside, second
+from backupmx import durable
+from backupmx.control import second
 from backupmx.control.second import Second
 from backupmx.errors import AccountsUnusable
+from backupmx.owner import as_owner
 
 TOKEN_PREFIX = "bmx_"  # noqa: S105 - what every token begins with, so that a leaked one is recognised
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
@@ -183,12 +185,13 @@ class Accounts:
 
     def _read(self) -> _File:
         try:
-            found = self._path.stat()
-            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-            known, content = self._known
-            if seen != known:
-                content = msgspec.json.decode(self._path.read_bytes(), type=_File)
-                self._known = seen, content
+            with as_owner(self._path.parent):
+                found = self._path.stat()
+                seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+                known, content = self._known
+                if seen != known:
+                    content = msgspec.json.decode(self._path.read_bytes(), type=_File)
+                    self._known = seen, content
         except FileNotFoundError:
             return _File()
         except OSError as error:
@@ -204,15 +207,14 @@ class Accounts:
         """What is in the file now, and a function that replaces it; one change at a time on this machine."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._path.with_name(self._path.name + ".lock").open("wb") as lock:
-                beside.give_to_owner(self._path, lock)
+            with as_owner(self._path.parent), self._path.with_name(self._path.name + ".lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield self._read(), self._replace
         except OSError as error:
             raise AccountsUnusable(f"{self._path}: {error.strerror}") from None
 
     def _replace(self, content: _File) -> None:
-        beside.put(self._path, msgspec.json.format(msgspec.json.encode(replace(content, version=LAYOUT))) + b"\n")
+        durable.replace(self._path, msgspec.json.format(msgspec.json.encode(replace(content, version=LAYOUT))) + b"\n")
 
 
 def _check(name: str) -> None:

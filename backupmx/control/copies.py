@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable
 
 from backupmx.control.answers import AnyAnswer, Done, Piece, RestoreAnswer, RestoreNumber
 from backupmx.control.requests import AddToRestore, BeginRestore, GetBackup, LookAtRestore, Restore, RestoreRequest
-from backupmx.core.label import BackupLabel
 from backupmx.ports import Copies
 from backupmx.watch import log
 
@@ -46,16 +45,15 @@ class CopiesDesk:
                 label, problems = await asyncio.to_thread(self._copies.look, request.number, request.identity)
                 return RestoreAnswer(label, problems)
             case Restore():
-                label = await asyncio.shield(asyncio.create_task(self._decided(request.number)))
-                log.restore_decided(request.by, label.taken)
+                await asyncio.shield(asyncio.create_task(self._decide(request)))
                 return Done()
 
-    async def _decided(self, number: int) -> BackupLabel:
-        label = await asyncio.to_thread(self._copies.restore, number)
+    async def _decide(self, request: Restore) -> None:
+        label = await asyncio.to_thread(self._copies.restore, request.number)
+        log.restore_decided(request.by, label.taken)
         self._due = True
         # whoever asked may be gone before there is an answer
         asyncio.get_running_loop().call_later(LONGEST_S, self._begin_anew)
-        return label
 
     def begin_anew_if_due(self) -> None:
         """After something was restored, and whoever asked for it knows."""

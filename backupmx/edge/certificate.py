@@ -6,7 +6,6 @@ Does not know: sessions.
 A sender that uses TLS opportunistically (RFC 7435) is better off with any certificate than with plain text.
 """
 
-import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from backupmx import durable
 from backupmx.errors import ConfigurationError
 
 VALID = timedelta(days=3650)
@@ -108,13 +108,5 @@ def _sign_own(place: Path, certificate: Path, key: Path, hostname: str) -> None:
         .sign(private, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    _write(key, private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    _write(certificate, signed.public_bytes(pem))
-
-
-def _write(path: Path, octets: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
+    durable.replace(key, private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    durable.replace(certificate, signed.public_bytes(pem))

@@ -1,7 +1,8 @@
 """A backup for somebody who is not on this machine, and one that they bring: without mail, while the server runs.
 
-Knows: that the processes which run see nothing of it until they begin anew, how large such a backup may be.
-Does not know: who asks, how the octets come here and go.
+Knows: that the processes which run see nothing of it until they begin anew, how large such a backup may be, that nobody may be at
+the console when they do not.
+Does not know: who asks, how the octets come here and go, which keys may be set by whoever does, and what a server needs.
 
 A copy is made by a process of its own (`backupmx backup -`), for this one has the database open, and no second time may it be
 opened here; and so memory that sealing took is given back.
@@ -11,15 +12,17 @@ import asyncio
 import secrets
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 
 from backupmx.config import Settings
 from backupmx.core.label import BackupLabel
 from backupmx.errors import BackupUnusable, ConfigurationError, SpoolUnusable
+from backupmx.reserved import brought
 from backupmx.safekeeping import bringing, sealing
 from backupmx.spool import exchange
 from backupmx.spool.exchange import Restoration
@@ -35,16 +38,23 @@ USAGE = 2
 OTHER = "another backup was brought meanwhile, or the server began anew: bring it once more"
 TOO_LARGE = f"is larger than {MOST // 2**20} MiB: backupmx restore takes it on the command line"
 MAIL = "has mail in it: backupmx restore takes it on the command line"
+RESERVED = "only somebody on this machine may set that; there, `backupmx restore FILE` does"
+MOST_KEYS = 20
+"""That are told; the first will do for who has to use the command line."""
+
+Hindered = Callable[[Settings, Mapping[Path, bytes]], Sequence[str]]
+"""Why a server would not start with these settings, and these files in their places."""
 
 
 class Afar:
     """See `ports.Copies`."""
 
-    def __init__(self, path: Path, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, path: Path, settings: Settings, clock: Callable[[], datetime], hindered: Hindered) -> None:
         """`settings` are in force, and the file that they come from is at `path`."""
         self._path = path
         self._settings = settings
         self._clock = clock
+        self._hindered = hindered
         # two processes must not give the same one, for a browser may have that of the first
         self._number = secrets.randbelow(10**8)
         self._ready: tuple[Restoration, BackupLabel] | None = None
@@ -143,13 +153,22 @@ class Afar:
         return plan.label, problems
 
     def _wrong(self, plan: bringing.Plan) -> Iterator[str]:
-        """What would leave us without a server, or without a page that can ask it."""
+        """What nobody may do from afar, and what would leave us without a server, or without a page that can ask it."""
+        if keys := tuple(islice(brought(plan.settings, self._settings, plan.brought.__contains__), MOST_KEYS)):
+            # nothing that they name is even looked at
+            yield from (f"{key}: {RESERVED}" for key in keys)
+            return
         try:
             plan.check_places()
         except ConfigurationError as error:
             yield from error.problems
         for file in plan.missing:
             yield f"{file}: is not here, and its configuration needs it"
+        try:
+            yield from self._hindered(plan.served(), plan.brought)
+        except ConfigurationError as error:
+            # what is missing is told
+            yield from (problem for problem in error.problems if not any(file in problem for file in plan.missing))
         if plan.settings.control.socket != self._settings.control.socket:
             yield f"its control socket is {plan.settings.control.socket}, where the page does not ask"
         if not plan.label.users:

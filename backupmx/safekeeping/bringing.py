@@ -7,16 +7,18 @@ Does not know: how it is put in place so that a crash leaves the old or the new 
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 
-from backupmx import config
+from backupmx import config, durable
+from backupmx.alone import alone
 from backupmx.config import Settings
 from backupmx.core.label import BackupLabel, Origin
 from backupmx.errors import BackupUnusable, ConfigurationError
+from backupmx.owner import as_owner
 from backupmx.safekeeping import sealing
 from backupmx.spool import aside, backup, exchange, layout
 from backupmx.spool.aside import Placement
@@ -27,9 +29,11 @@ USER = "backupmx"
 """Who serves, where a package made a user for it."""
 MODE = 0o750
 """What may be left of a file's mode: nobody else needs to write, or to read what holds secrets."""
+AT_LEAST = 0o600
+"""Whoever serves has to read it, and what the page changes also to write it."""
 NO_CONFIGURATION = "has no configuration in it: `backupmx spool restore` takes it"
 SEALED = "is sealed: the key that opens it is needed"
-NO_MAIL_WANTED = "has mail in it, which is restored on the command line alone: backupmx restore"
+CLAIMED = "is not put in place: somebody has just set this machine up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +60,34 @@ class Plan:
         directory = self.path.parent
         first, *others = self.origin.files
         places = [*((name, directory / name) for name in others), (first, self.path)]
-        return [Placement(name, str(place), self.own[name].mode & MODE) for name, place in places]
+        return [Placement(name, str(place), self.own[name].mode & MODE | AT_LEAST) for name, place in places]
 
     @property
     def missing(self) -> list[str]:
         """Files that the configuration names, that were not ours, and that are not here."""
         return [file for file in self.origin.left_out if not Path(file).exists()]
 
+    @property
+    def brought(self) -> dict[Path, bytes]:
+        """What will be where."""
+        return {Path(each.place): self.own[each.name].octets for each in self.placements}
+
+    def served(self) -> Settings:
+        """As whoever serves will read it. Raises ConfigurationError."""
+        return config.read(self.own[self.origin.files[0]].octets, self.path, brought=self.brought)
+
     def check_places(self) -> None:
         """Raises ConfigurationError for what could not be written."""
         problems = []
         for each in self.placements:
-            place = Path(os.path.realpath(each.place))
-            there = next(directory for directory in place.parents if directory.exists())
-            if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
-                problems.append(f"{place}: this user may not write there")
-            if place.is_dir():
-                problems.append(f"{place}: is a directory, and has to be a file")
+            # root puts it there with no more rights than whoever has the directory (`spool.aside`)
+            with as_owner(Path(each.place).parent):
+                place = Path(os.path.realpath(each.place))
+                there = next(directory for directory in place.parents if directory.exists())
+                if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+                    problems.append(f"{place}: this user may not write there")
+                if place.is_dir():
+                    problems.append(f"{place}: is a directory, and has to be a file")
         if problems:
             raise ConfigurationError(tuple(problems))
 
@@ -81,17 +96,21 @@ class Plan:
         restoration.place({name: file.octets for name, file in self.own.items()}, self.placements)
 
     def put_in_place(self, restoration: Restoration, now: datetime) -> Path | None:
-        """All of it, whatever crash comes; returns where what was here before is kept. Raises SpoolLocked, OSError."""
+        """All of it, whatever crash comes; returns where what was here before is kept.
+
+        Raises BackupUnusable when somebody set the machine up since the plan was made, SpoolLocked, OSError.
+        """
         self.put_aside(restoration)
         pointer = _pointer(self.path)
-        if not self.configured:
-            aside.make_directory(self.path.parent)
-            pointer.write_text(str(self.spool))
-            aside.sync(pointer)
-            layout.sync_directory(pointer.parent)
-        kept = restoration.put_in_place(now)
-        pointer.unlink(missing_ok=True)
-        return kept
+        aside.make_directory(self.path.parent)
+        with alone(self.path.parent):
+            if not self.configured and os.path.lexists(self.path):
+                raise BackupUnusable(CLAIMED)
+            if not self.configured:
+                durable.replace(pointer, str(self.spool).encode())
+            kept = restoration.put_in_place(now)
+            pointer.unlink(missing_ok=True)
+            return kept
 
 
 @contextmanager
@@ -148,7 +167,7 @@ def restoring(plan: Plan) -> Iterator[Restoration]:
     if not plan.spool.exists():
         layout.make_directory(plan.spool)
         _give_to_who_serves(plan.spool, plan.path.parent)
-    with exchange.restoring(plan.spool) as restoration:
+    with _given_to_owner(plan.spool), exchange.restoring(plan.spool) as restoration:
         yield restoration
 
 
@@ -165,6 +184,22 @@ def _give_to_who_serves(spool: Path, directory: Path) -> None:
             os.chown(spool, found.st_uid, found.st_gid)
 
 
+@contextmanager
+def _given_to_owner(spool: Path) -> Iterator[None]:
+    """Root has its own rights where the configuration's directory is root's: what it makes in the spool is given away at last."""
+    try:
+        yield
+    finally:
+        owner = spool.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            # by descriptors, so that nobody's links are followed
+            for _, directories, files, fd in os.fwalk(spool):
+                for name in (*directories, *files):
+                    if os.stat(name, dir_fd=fd, follow_symlinks=False).st_uid == 0:
+                        os.chown(name, owner.st_uid, owner.st_gid, dir_fd=fd, follow_symlinks=False)
+            os.sync()
+
+
 def finish(path: Path) -> bool:
     """Finish what a crash interrupted, for the configuration in this file, also where there is none yet; whether there was any.
 
@@ -177,7 +212,8 @@ def finish(path: Path) -> bool:
         return False
     fd = layout.lock(spool)
     try:
-        exchange.settle(spool)
+        with alone(path.parent) if path.parent.is_dir() else nullcontext(), _given_to_owner(spool):
+            exchange.settle(spool)
         pointer.unlink(missing_ok=True)
     except OSError as error:
         what = f"{error.filename or spool}: {error.strerror}"
@@ -190,12 +226,3 @@ def finish(path: Path) -> bool:
 def _pointer(path: Path) -> Path:
     """Says where the spool will be, as long as the configuration that is to say so is not here."""
     return path.with_name(f".{path.name}.spool")
-
-
-def wrong(path: Path) -> tuple[str, ...]:
-    """What keeps the server from starting with this configuration; nothing if all is well."""
-    try:
-        config.load(path)
-    except ConfigurationError as error:
-        return error.problems
-    return ()

@@ -7,13 +7,11 @@ First the admin, then the draft of the configuration, then the code goes, and la
 has claimed anything, and whoever begins again finds a machine that is nobody's; from then on the admin can sign in.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from backupmx.control import beside
+from backupmx import durable
+from backupmx.alone import alone
 from backupmx.control.accounts import Accounts
 from backupmx.errors import AlreadySetUp, FileUnwritable
 from backupmx.setup import code
@@ -36,7 +34,7 @@ def claim(places: Places, text: str, name: str, password_hash: str) -> None:
     path = places.configuration
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.parent):
+        with alone(path.parent):
             if claimed(places):
                 raise AlreadySetUp(f"{path}: is there already: this machine is set up")
             Accounts(places.spool / "accounts.json").begin(name, password_hash)
@@ -46,17 +44,6 @@ def claim(places: Places, text: str, name: str, password_hash: str) -> None:
             _name(draft, path)
     except OSError as error:
         raise FileUnwritable(f"{error.filename or path}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """One at a time on this machine, whichever process asks."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _write(draft: Path, octets: bytes) -> None:
@@ -86,4 +73,4 @@ def _name(draft: Path, path: Path) -> None:
         raise AlreadySetUp(f"{path}: somebody else has just written it") from None
     finally:
         draft.unlink(missing_ok=True)
-    beside.sync(path.parent)
+    durable.sync(path.parent)

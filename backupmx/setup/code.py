@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from backupmx.control import beside
+from backupmx import durable
 from backupmx.control.answers import CodeRefused
 from backupmx.errors import FileUnwritable
+from backupmx.owner import as_owner
 from backupmx.watch import log
 
 NAME = "setup-code"
@@ -24,9 +25,14 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 GROUPS, IN_A_GROUP = 3, 4
 _FORM = re.compile(rf"[{LETTERS}]{{{IN_A_GROUP}}}(-[{LETTERS}]{{{IN_A_GROUP}}}){{{GROUPS - 1}}}")
 FREE = 10
-"""Wrong ones before anybody has to wait."""
+"""Wrong ones before whoever gives another wrong one is told to wait."""
 WAIT_S = 3.0
-"""After each that follows. It keeps nobody out for long, and to try all codes takes longer than the world is old."""
+"""After each that follows: what comes meanwhile and is wrong is not even noted, so that nobody fills the log.
+
+The right one is never kept waiting, or anybody could keep its owner out. Nor is that what makes guessing hopeless: there are
+31^12 = 7.9 * 10^17 codes (59 bits). Who could try 10,000 a second, many times what any of our machines answers, has tried half of
+them after 3.9 * 10^13 s, which is more than a million years; in a month they find it once in 30 million times.
+"""
 
 
 class OneTimeCode:
@@ -43,18 +49,19 @@ class OneTimeCode:
             self.text = _read(path)
             if not self.text:
                 self.text = _new()
-                beside.put(path, f"{self.text}\n".encode())
+                with as_owner(path.parent):
+                    durable.replace(path, f"{self.text}\n".encode())
         except OSError as error:
             raise FileUnwritable(f"{path}: {error.strerror or error}") from error
 
     def refused(self, typed: str) -> CodeRefused | None:
         """Why this does not open anything; None: it is the code. Capitals, spaces and hyphens do not matter."""
+        if hmac.compare_digest(_letters(typed), _letters(self.text)):
+            self._wrong, self._next = 0, -math.inf
+            return None
         left = self._next - self._seconds()
         if left > 0:
             return CodeRefused(math.ceil(left))
-        if hmac.compare_digest(_letters(typed), _letters(self.text)):
-            self._wrong = 0
-            return None
         self._wrong += 1
         wait = WAIT_S if self._wrong >= FREE else 0
         self._next = self._seconds() + wait
@@ -66,7 +73,7 @@ def forget(path: Path) -> None:
     """Whatever code was made for this machine opens nothing any more. Raises OSError."""
     if path.exists():
         path.unlink()
-        beside.sync(path.parent)
+        durable.sync(path.parent)
 
 
 def _read(path: Path) -> str:

@@ -13,7 +13,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from backupmx.spool import backup, layout, names
+from backupmx import durable
+from backupmx.owner import as_owner
+from backupmx.spool import backup, names
 from backupmx.spool.backup import ASIDE, CONFIGURATION, NAMES
 
 PLACEMENTS = "placements.json"
@@ -49,8 +51,6 @@ def finish(path: Path, decided: Path, kept: Path) -> None:
     if pieces := sorted(place.glob(f"{NAMES}.*")):
         _keep_names(path, kept)
         names.put(path, (piece.read_bytes() for piece in pieces))
-        for file in path.glob("*.mdb"):
-            give_to_owner(path, file)
     if (place / PLACEMENTS).exists():
         for each in msgspec.json.decode((place / PLACEMENTS).read_bytes(), type=list[Placement]):
             octets = (place / CONFIGURATION / each.name).read_bytes()
@@ -68,67 +68,46 @@ def _keep_names(path: Path, kept: Path) -> None:
         for number, piece in enumerate(names.written(env)):
             (draft / f"{NAMES}.{number:06}").write_bytes(piece)
     for each in (kept, draft, *draft.iterdir()):
-        give_to_owner(path, each)
-        sync(each)
+        durable.sync(each)
     draft.rename(kept / NAMES)
-    layout.sync_directory(kept)
+    durable.sync(kept)
 
 
-def _place(octets: bytes, place: Path, mode: int, path: Path, kept: Path) -> None:
-    """One file, durably; the one that was there is kept."""
-    place = Path(os.path.realpath(place))
-    try:
-        old: bytes | None = place.read_bytes()
-    except FileNotFoundError:
-        old = None
+def _place(octets: bytes, named: Path, mode: int, path: Path, kept: Path) -> None:
+    """One file, durably, wherever the rights of its directory's owner reach; the one that was there is kept."""
+    make_directory(named.parent)
+    with as_owner(named.parent):
+        place = Path(os.path.realpath(named))
+        try:
+            old: bytes | None = place.read_bytes()
+        except FileNotFoundError:
+            old = None
     if old == octets:
         return
-    make_directory(place.parent)
-    was = place.stat() if old is not None else None
     if old is not None and not kept.exists():
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(kept, old, 0o600, path.stat())
+        durable.replace(kept, old)
         for directory in kept.relative_to(path).parents:
-            give_to_owner(path, path / directory)
-            layout.sync_directory(path / directory)
-    _write(place, octets, was.st_mode & 0o7777 if was else mode, was or place.parent.stat())
-    layout.sync_directory(place.parent)
+            durable.sync(path / directory)
+    with as_owner(named.parent):
+        make_directory(place.parent)
+        was = place.stat() if old is not None else None
+        with durable.replacing(place, place.with_name(f".{place.name}{NEW}")) as file:
+            file.write(octets)
+            _give(file.fileno(), was or place.parent.stat())
+            os.fchmod(file.fileno(), was.st_mode & 0o7777 if was else mode)
 
 
 def make_directory(directory: Path) -> None:
     """With those around it, durably, for whoever has the first that is there."""
     for each in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
-        each.mkdir(mode=FRESH)
-        _give(each, each.parent.stat())
-        layout.sync_directory(each.parent)
+        with as_owner(each.parent):
+            each.mkdir(mode=FRESH)
+            _give(each, each.parent.stat())
+        durable.sync(each.parent)
 
 
-def _write(file: Path, octets: bytes, mode: int, owner: os.stat_result) -> None:
-    draft = file.with_name(f".{file.name}{NEW}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(octets)
-        _give(draft, owner)
-        os.fchmod(out.fileno(), mode)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.rename(file)
-
-
-def _give(file: Path, owner: os.stat_result) -> None:
+def _give(file: Path | int, owner: os.stat_result) -> None:
+    """What root makes in a directory of its own may be for another group, and an old file may be another user's."""
     if os.geteuid() == 0:
         os.chown(file, owner.st_uid, owner.st_gid)
-
-
-def give_to_owner(path: Path, file: Path) -> None:
-    """Root may work here for a server that runs as another user."""
-    _give(file, path.stat())
-
-
-def sync(file: Path) -> None:
-    """A file, or a directory with its names."""
-    fd = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

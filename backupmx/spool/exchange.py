@@ -16,11 +16,12 @@ from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
+from backupmx import durable
 from backupmx.core import words
 from backupmx.core.label import BackupLabel
 from backupmx.errors import SpoolFull, SpoolLocked, SpoolUnusable
 from backupmx.spool import aside, backup, layout
-from backupmx.spool.aside import Placement, give_to_owner, sync
+from backupmx.spool.aside import Placement
 from backupmx.spool.backup import ASIDE, DATABASE, Incoming, Step
 from backupmx.spool.verify import Finding, verify
 
@@ -110,10 +111,9 @@ class Restoration:
         (self._draft / LOCK).unlink(missing_ok=True)
         for file in [self._draft, *self._draft.rglob("*")]:
             file.chmod(0o700 if file.is_dir() else 0o600)
-            give_to_owner(self._path, file)
-            sync(file)
+            durable.sync(file)
         decided = self._draft.rename(self._path / f"{DECIDED}{now:%Y%m%dT%H%M%SZ}")
-        layout.sync_directory(self._path)
+        durable.sync(self._path)
         return decided
 
 
@@ -141,7 +141,6 @@ def _exclusively(path: Path) -> Iterator[None]:
     """No server works with the spool, and none begins to."""
     fd = layout.lock(path)
     try:
-        give_to_owner(path, path / "lock")
         settle(path)
         yield
     finally:
@@ -173,7 +172,7 @@ def _finish(path: Path, decided: Path) -> None:
         _exchange(path, decided, kept)
     aside.finish(path, decided, kept)
     shutil.rmtree(decided)
-    layout.sync_directory(path)
+    durable.sync(path)
 
 
 def _exchange(path: Path, decided: Path, kept: Path) -> None:
@@ -183,10 +182,9 @@ def _exchange(path: Path, decided: Path, kept: Path) -> None:
         name = file.relative_to(decided)
         _keep(path, kept, name)
         (path / name).parent.mkdir(mode=0o700, exist_ok=True)
-        give_to_owner(path, (path / name).parent)
         file.replace(path / name)
     for place in (*(each for each in path.iterdir() if each.is_dir()), path):
-        layout.sync_directory(place)
+        durable.sync(place)
 
 
 def _keep(path: Path, kept: Path, name: Path) -> None:
@@ -195,8 +193,6 @@ def _keep(path: Path, kept: Path, name: Path) -> None:
     if old.exists() and not second.exists():
         second.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         second.hardlink_to(old)
-        for each in (kept, second.parent):
-            give_to_owner(path, each)
     journal = path / f"{name}{JOURNAL}"
     if journal.exists():
         # what SQLite left in the middle of something would be taken for a part of the new file
@@ -221,12 +217,11 @@ def compact(path: Path, step: Step) -> tuple[int, int]:
         with closing(backup.opened(draft)) as env:
             if layout.census(env) != entries:
                 raise SpoolUnusable(f"spool {path}: the copy lacks something; nothing is changed")
-        give_to_owner(path, draft / DATABASE)
         (draft / DATABASE).chmod(0o600)
-        sync(draft / DATABASE)
+        durable.sync(draft / DATABASE)
         with _alone(path):
             (draft / DATABASE).replace(path / DATABASE)
-            layout.sync_directory(path)
+            durable.sync(path)
     return before, (path / DATABASE).stat().st_size
 
 
@@ -240,7 +235,6 @@ def _alone(path: Path) -> Iterator[None]:
     fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-        give_to_owner(path, path / LOCK)
         os.ftruncate(fd, 0)
         yield
     except BlockingIOError:

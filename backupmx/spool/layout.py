@@ -14,6 +14,7 @@ from typing import Any
 
 import lmdb
 
+from backupmx import durable
 from backupmx.errors import SpoolLocked, SpoolTooNew, SpoolUnusable
 from backupmx.spool.transaction import Tables, Transaction, decode
 
@@ -40,8 +41,9 @@ def prepare(path: Path) -> None:
             txn.put(LAYOUT, str(VERSION).encode(), db=there.meta)
     finally:
         env.close()
+    # LMDB never does
     for place in (path, path.parent):
-        sync_directory(place)
+        durable.sync(place)
 
 
 def open_books(txn: lmdb.Transaction, there: Tables) -> None:
@@ -68,21 +70,12 @@ def lock(path: Path) -> int:
         fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SpoolUnusable(f"spool {path}: {error.strerror}") from None
-    _give_to_owner(path, "lock")
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         raise SpoolLocked(f"spool {path}: another instance works on it") from None
     return fd
-
-
-def _give_to_owner(path: Path, *names: str) -> None:
-    """Root may work here for a server that runs as another user: what it makes is the directory's owner's."""
-    if os.geteuid() == 0:
-        owner = path.stat()
-        for name in names:
-            os.chown(path / name, owner.st_uid, owner.st_gid)
 
 
 def locked(path: Path) -> bool:
@@ -113,7 +106,6 @@ def open_environment(path: Path, map_size: int | None) -> lmdb.Environment:
             # files of LMDB 0.9 and 1.0 cannot be read by each other
             lib_version=0,
         )
-        _give_to_owner(path, "data.mdb", "lock.mdb")
         # readers that were killed would pin the pages of messages long gone
         env.reader_check()
     except (lmdb.Error, OSError) as error:
@@ -141,15 +133,6 @@ def default_map_size(path: Path) -> int:
     """The whole disk: the map is sparse, and the reserve is what stops us."""
     total = shutil.disk_usage(path).total
     return max(LEAST_MAP, total // PAGE_ROUND * PAGE_ROUND)
-
-
-def sync_directory(path: Path) -> None:
-    """LMDB never does."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def census(env: lmdb.Environment) -> Mapping[str, int]:

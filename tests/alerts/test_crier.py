@@ -137,7 +137,7 @@ async def test_a_file_that_cannot_be_read_is_no_reason_to_be_silent(tmp_path: Pa
 async def test_trouble_of_its_own_stops_nothing(tmp_path: Path) -> None:
     """Neither a disk that takes nothing nor a fact that cannot be had."""
     with house(tmp_path) as found:
-        (tmp_path / "alerts.new").mkdir()
+        (tmp_path / "alerts.json.new").mkdir()
         found.difference = 1
         with capture_logs() as logged:
             await found.look()

@@ -186,6 +186,20 @@ def test_a_change_by_an_editor_meanwhile_is_not_lost(admin: Admin) -> None:
     assert admin.now == admin.before + "# more\n"
 
 
+def test_a_link_that_came_meanwhile_is_not_followed(admin: Admin) -> None:
+    """Whoever has the directory could put one there at any moment: what it leads to is not the file that was looked at."""
+    other = admin.path.with_name("other")
+    with revising(admin.path) as revision:
+        revision.draft.put("one.example", ("tls",), "required")
+        admin.path.rename(other)
+        admin.path.symlink_to(other)
+        with pytest.raises(ConfigurationUnchanged, match="cannot be written"):
+            revision.put_in_place()
+    assert other.read_text() == admin.before
+    assert admin.path.is_symlink()
+    assert list(admin.path.parent.glob(".*")) == []
+
+
 def test_two_commands_at_once_lose_neither_change(admin: Admin) -> None:
     """The second waits for the first, and builds on it."""
     wish = ("domain", "set", "one.example", "holding_window=21d")

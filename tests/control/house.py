@@ -125,7 +125,9 @@ class House:
                 "lookout": self,
                 "amendments": Amendments(self.file, SETTINGS, self._take),
                 "alerts": self.alerts,
-                "copies": Afar(self.file, SETTINGS.model_copy(update={"spool": self.path / "spool"}), lambda: self.now),
+                "copies": Afar(
+                    self.file, SETTINGS.model_copy(update={"spool": self.path / "spool"}), lambda: self.now, lambda *_: ()
+                ),
                 "begin_anew": lambda: None,
                 "seconds": lambda: self.tick(),  # noqa: PLW0108 - a test may set it later
             }

@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import argon2
 import pyotp
@@ -51,11 +52,20 @@ def test_the_file_is_for_its_owner_alone_and_keeps_no_secret(path: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_what_root_writes_belongs_to_the_spool_s_owner(path: Path) -> None:
-    """`sudo backupmx user add` leaves a file that the server can read."""
-    os.chown(path.parent, 12345, 12346)
-    Accounts(path).set_user("alice", Role.ADMIN, "correct horse")
-    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
+def test_what_root_writes_belongs_to_the_spool_s_owner(tmp_path: Path) -> None:
+    """`sudo backupmx user add` leaves files that the server can read, and opens nothing that the server could not."""
+    secret = tmp_path / "shadow"
+    secret.write_text("of root alone\n")
+    with TemporaryDirectory() as place:
+        path = Path(place) / "accounts.json"
+        os.chown(place, 12345, 12346)
+        Accounts(path).set_user("alice", Role.ADMIN, "correct horse")
+        assert {(each.stat().st_uid, each.stat().st_gid) for each in Path(place).iterdir()} == {(12345, 12346)}
+        path.with_name("accounts.json.lock").unlink()
+        path.with_name("accounts.json.lock").symlink_to(secret)
+        with pytest.raises(AccountsUnusable):
+            Accounts(path).set_user("mallory", Role.ADMIN, "correct horse")
+    assert secret.read_text() == "of root alone\n"
 
 
 def test_a_token_works_until_it_is_revoked(path: Path) -> None:

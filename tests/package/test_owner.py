@@ -58,6 +58,67 @@ def test_root_does_not_serve_another_users_spool(configuration: Path) -> None:
     assert list((place / "spool").iterdir()) == []
 
 
+DOMAIN_ADD = ("domain", "add", "example.org")
+
+
+def of_roots(place: Path, configuration: Path) -> Path:
+    """A configuration in a directory of root's, as one that is kept in git."""
+    place.chmod(0o755)
+    found = place / "ours.toml"
+    found.write_text(f'hostname = "mx2.test"\nspool = "{configuration.parent.parent}/spool"\n[domain."example.com"]\n')
+    return found
+
+
+def test_a_servers_link_leads_root_to_no_configuration(configuration: Path, tmp_path: Path) -> None:
+    """A file of root's is not changed, also by a chain of links whose last one is root's; what is wrong is told in one line."""
+    target = of_roots(tmp_path, configuration)
+    before = target.stat(), target.read_text()
+    (tmp_path / "roots.toml").symlink_to(target)
+    for leads in (target, tmp_path / "roots.toml"):
+        configuration.symlink_to(leads)
+        os.chown(configuration, SERVER, SERVER, follow_symlinks=False)
+        done = root(configuration, *DOMAIN_ADD)
+        assert (done.returncode, len(done.stderr.splitlines())) == (78, 1)
+        assert f"chown -h root {configuration}" in done.stderr
+        assert (target.stat(), target.read_text()) == before
+        configuration.unlink()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["ours.toml", "roots.toml"]
+
+
+def test_a_link_that_root_made_is_written_through(configuration: Path, tmp_path: Path) -> None:
+    """In a directory of the server's too; and whose a link is does not matter where nobody but root can make one."""
+    target = of_roots(tmp_path, configuration)
+    configuration.symlink_to(target)
+    second = tmp_path / "link.toml"
+    second.symlink_to("ours.toml")
+    os.chown(second, SERVER, SERVER, follow_symlinks=False)
+    for link, domain in ((configuration, "example.org"), (second, "example.net")):
+        assert root(link, "domain", "add", domain).returncode == 0
+        assert domain in target.read_text()
+        assert link.is_symlink()
+    assert (target.stat().st_uid, target.stat().st_gid) == (0, 0)
+    tmp_path.chmod(0o775)
+    assert root(second, "domain", "add", "example.edu").returncode == 78
+
+
+def test_links_lead_root_nowhere_when_it_sets_a_machine_up(configuration: Path, tmp_path: Path) -> None:
+    """With answers from a file; and what it leaves is the server's."""
+    spool = configuration.parent.parent / "spool"
+    secret = tmp_path / "shadow"
+    secret.write_text("of root alone\n")
+    lock = spool / "accounts.json.lock"
+    lock.symlink_to(secret)
+    answers = f'hostname = "mx2.test"\nspool = "{spool}"\n[domain."example.com"]\n'
+    answers += '[setup]\nuser = "petra"\npassword = "a long enough password"\n'
+    assert root(configuration, "setup", "apply", "-", said=answers).returncode != 0
+    assert (secret.read_text(), secret.stat().st_uid, configuration.exists()) == ("of root alone\n", 0, False)
+    lock.unlink()
+    assert root(configuration, "setup", "apply", "-", said=answers).returncode == 0
+    files = [configuration, *spool.iterdir()]
+    assert {"backupmx.toml", "accounts.json"} <= {each.name for each in files}
+    assert {each.stat().st_uid for each in files} == {SERVER}
+
+
 def test_links_lead_root_nowhere(configuration: Path, tmp_path: Path) -> None:
     """Whoever broke into the server may put links into its directories, and wait for root: it is not the system's master."""
     spool = configuration.parent.parent / "spool"

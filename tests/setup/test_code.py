@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from backupmx.control.answers import CodeRefused
 from backupmx.errors import FileUnwritable
@@ -54,21 +55,32 @@ def test_people_may_type_it_as_they_like(place: Path) -> None:
         assert code.refused(wrong) == CodeRefused()
 
 
-def test_after_some_wrong_ones_everybody_waits(place: Path) -> None:
-    """Not even the right one is looked at meanwhile; nor for long."""
+def test_after_some_wrong_ones_who_gives_more_of_them_waits(place: Path) -> None:
+    """Nobody keeps out whoever has the right one, for which there is no waiting."""
     watch = Watch()
     code = OneTimeCode(place, watch)
     for _ in range(FREE):
         assert code.refused("wrong") == CodeRefused()
     assert code.refused("wrong") == CodeRefused(3)
-    assert code.refused(code.text) == CodeRefused(3)
     watch.now += WAIT_S
     assert code.refused("wrong") == CodeRefused()
-    assert code.refused(code.text) == CodeRefused(3)
-    watch.now += WAIT_S
+    assert code.refused("wrong") == CodeRefused(3)
     assert code.refused(code.text) is None
-    assert code.refused("wrong") == CodeRefused()
-    assert code.refused(code.text) is None, "whoever has it begins anew"
+    assert code.refused("wrong") == CodeRefused(), "whoever has it begins anew"
+
+
+def test_wrong_ones_fill_no_log(place: Path) -> None:
+    """One line for each time that somebody has waited."""
+    watch = Watch()
+    code = OneTimeCode(place, watch)
+    with capture_logs() as log:
+        for _ in range(FREE + 1000):
+            code.refused("wrong")
+        assert len(log) == FREE
+        watch.now += WAIT_S
+        code.refused("wrong")
+    assert len(log) == FREE + 1
+    assert code.text not in str(log)
 
 
 def test_it_is_gone_when_it_is_used_up(place: Path) -> None:

@@ -193,9 +193,9 @@ def test_who_is_set_up_needs_no_set_up(machine: Machine) -> None:
 
 
 def test_nobody_answers_for_the_code(machine: Machine) -> None:
-    """A sentence, and exit 1."""
+    """A sentence, and another exit status than where there is none to be had any more."""
     printed = setup(machine, "code", "--socket", str(machine.places.socket))
-    assert printed.exit_code == 1
+    assert printed.exit_code == 69
     assert "backupmx setup serve" in printed.stderr
 
 

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import pwd
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,7 +20,9 @@ from backupmx.control.accounts import Role
 from backupmx.core.label import FORM, BackupLabel
 from backupmx.errors import BackupUnusable
 from backupmx.spool import layout
+from backupmx.spool.aside import Placement
 from backupmx.spool.backup import incoming
+from backupmx.spool.exchange import restoring
 from tests.upkeep.machine import DOMAIN, MAIL, Machine, age, commands
 
 
@@ -325,6 +329,32 @@ def test_nothing_is_restored_under_a_running_server(machine: Machine, saved: Pat
     assert "another instance works on it" in done.stderr
 
 
+def test_what_nobody_could_read_is_read_by_whoever_serves(machine: Machine, saved: Path, tmp_path: Path) -> None:
+    """Whatever modes a backup has; or no server would start."""
+    with tarfile.open(saved) as old, tarfile.open(tmp_path / "b.tar", "w") as new:
+        for member in old:
+            member.mode = 0
+            new.addfile(member, old.extractfile(member))
+    machine.lost()
+    assert machine.do("restore", str(tmp_path / "b.tar"), "--yes").exit_code == 0
+    assert {mode for mode, _ in machine.files().values()} == {0o600}
+
+
+def test_what_keeps_a_server_from_starting_is_told(machine: Machine, tmp_path: Path) -> None:
+    """Whoever is at the console mends it before: here a certificate that is none; or an address of another machine."""
+    machine.do("backup", str(tmp_path / "b.tar"))
+    without = re.sub("tls_(certificate|key) = .*\n", "", machine.text)
+    machine.configuration.write_text(without.replace("127.0.0.1:2599", "192.0.2.7:25"))
+    machine.do("backup", str(tmp_path / "elsewhere.tar"))
+    done = machine.do("restore", str(tmp_path / "b.tar"), "--yes", "--replace")
+    assert done.exit_code == 0
+    tls = machine.etc / "tls"
+    assert f"before it can start: smtp.tls_certificate: {tls}/c.pem with {tls}/k.pem: " in done.stderr
+    assert "smtp.listen" not in done.stderr
+    done = machine.do("restore", str(tmp_path / "elsewhere.tar"), "--yes", "--replace")
+    assert "before it can start: smtp.listen: 192.0.2.7:25: Cannot assign requested address" in done.stderr
+
+
 @pytest.mark.peer
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_root_restores_for_whoever_serves(machine: Machine, saved: Path) -> None:
@@ -346,6 +376,57 @@ def test_root_restores_for_whoever_serves(machine: Machine, saved: Path) -> None
     assert (machine.configuration.stat().st_uid, machine.configuration.stat().st_gid) == (4321, 4322)
     for each in machine.spool.rglob("*"):
         assert (each.stat().st_uid, each.stat().st_gid) == (4321, 4322), each
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("made", [False, True])
+def test_root_restores_also_where_it_has_the_configuration(machine: Machine, saved: Path, made: bool, tmp_path: Path) -> None:
+    """In a directory for the server's group, as people make it by hand: the spool is the server's, no link is followed."""
+    server, group = pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid
+    machine.lost()
+    machine.etc.mkdir(parents=True)
+    os.chown(machine.etc, 0, group)
+    secret = tmp_path / "shadow"
+    secret.touch()
+    if made:
+        machine.spool.mkdir()
+        (machine.spool / "planted").symlink_to(secret)
+        os.chown(machine.spool, server, group)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("backupmx.safekeeping.bringing.USER", "nobody")
+        assert machine.do("restore", str(saved), "--yes").exit_code == 0
+    assert (machine.configuration.stat().st_uid, machine.configuration.stat().st_gid) == (0, group)
+    inside = [machine.spool, *machine.spool.rglob("*")]
+    assert {"data.mdb", "lock.mdb", "lock", "accounts.json", "key.pem"} <= {each.name for each in inside}
+    assert {(each.lstat().st_uid, each.lstat().st_gid) for each in inside} == {(server, group)}
+    assert secret.stat().st_uid == 0
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_restore_writes_through_nobodys_link_as_root(machine: Machine, saved: Path, tmp_path: Path) -> None:
+    """The spool is root's, as of a new disk; who has the configuration leads it to what only root may write."""
+    secret = tmp_path / "shadow"
+    secret.write_text("of root alone")
+    secret.chmod(0o600)
+    (machine.etc / "list.txt").unlink()
+    (machine.etc / "list.txt").symlink_to(secret)
+    for each in (machine.etc, *machine.etc.rglob("*")):
+        os.chown(each, 4321, 4322, follow_symlinks=False)
+    for place in machine.etc.parents:
+        place.chmod(place.stat().st_mode | 0o111)
+    done = machine.do("restore", str(saved), "--yes", "--replace")
+    assert done.exit_code == 78
+    assert f"{secret}: this user may not write there" in done.stderr
+    assert not list(machine.spool.glob("restored-*"))
+    # one that was decided before the link was there
+    with restoring(machine.spool) as restoration:
+        restoration.place({"list.txt": b"x"}, [Placement("list.txt", str(machine.etc / "list.txt"), 0o600)])
+        layout.prepare(machine.spool / "restoring")
+        with pytest.raises(PermissionError):
+            restoration.put_in_place(datetime.now(UTC))
+    assert (secret.read_text(), secret.stat().st_uid) == ("of root alone", 0)
 
 
 def test_help_needs_neither_store_nor_keys() -> None:

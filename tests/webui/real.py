@@ -167,7 +167,7 @@ async def serve(place: Path, running: Running) -> None:
         lookout=running,
         alerts=crier,
         amendments=running,
-        copies=Afar(running.file, config.load(running.file), lambda: NOW),
+        copies=Afar(running.file, config.load(running.file), lambda: NOW, lambda *_: ()),
         begin_anew=lambda: None,
     )
     await server.start()

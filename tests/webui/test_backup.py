@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from visitor import fields_of, token_in, words_of
 from werkzeug.test import TestResponse
 
 from backupmx.control.accounts import Accounts, Role
+from backupmx.control.answers import RestoreNumber
 from backupmx.control.client import ControlClient
+from backupmx.control.requests import BeginRestore
+from backupmx.edge.certificate import Certificate
 from tests.serve.instance import Client, Instance, eventually, running
 from webui.app import create_app
 
@@ -161,6 +165,74 @@ def test_what_cannot_be_restored_here_is_told_before(desk: Desk, tmp_path: Path)
     forced = desk.admin.send(f"{HERE}/restore", number="1", password=PASSWORD)
     assert "bring it once more" in words_of(desk.client.get(forced.location))
     assert not list((desk.server.place / "spool").glob("restored*"))
+
+
+def of_another_configuration(desk: Desk, text: str) -> bytes:
+    """A backup of this machine as it would be with this configuration."""
+    before, file = desk.server.path.read_text(), desk.server.place / "other.tar"
+    desk.server.path.write_text(text)
+    made = desk.server.cli("backup", str(file))
+    desk.server.path.write_text(before)
+    assert made.returncode == 0, made.stderr
+    octets = file.read_bytes()
+    file.unlink()
+    return octets
+
+
+def refused(desk: Desk, octets: bytes) -> str:
+    """What is said; and that nothing is restored, also when it is demanded."""
+    before, number = desk.server.path.read_bytes(), next_number(desk)
+    answer = desk.look(octets)
+    assert "This backup cannot be restored here." in words_of(answer)
+    forced = desk.admin.send(f"{HERE}/restore", number=str(number), password=PASSWORD)
+    assert "bring it once more" in words_of(desk.client.get(forced.location))
+    assert desk.server.path.read_bytes() == before
+    assert not list((desk.server.place / "spool").glob("restored*"))
+    return words_of(answer)
+
+
+def next_number(desk: Desk) -> int:
+    """Of the backup that is brought next."""
+    answer = ControlClient(desk.server.place / "control.sock", 20).ask(BeginRestore())
+    assert isinstance(answer, RestoreNumber)
+    return answer.number + 1
+
+
+CERTIFICATE = 'tls_certificate = "{0}/tls/cert.pem"\ntls_key = "{0}/tls/key.pem"\nworkers = 2\n'
+
+
+@pytest.fixture
+def certificate(server: Instance) -> Iterator[Path]:
+    """Where one is, with its key; it is gone afterwards."""
+    place = server.place / "tls"
+    Certificate.of(None, None, place, "mx2.test")
+    yield place / "cert.pem"
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def test_with_what_no_server_would_start_it_is_refused(desk: Desk, certificate: Path) -> None:
+    """Nobody may be at the console: a key that fits no certificate, an alert that is none; and nothing is changed."""
+    text = desk.server.path.read_text().replace("workers = 2\n", CERTIFICATE.format(desk.server.place))
+    good = of_another_configuration(desk, text)
+    urls = of_another_configuration(desk, f'{text}\n[alerts]\nurls_file = "{certificate}"\n')
+    key = certificate.with_name("key.pem")
+    key.write_text("rubbish")
+    bad = of_another_configuration(desk, text)
+    shutil.rmtree(certificate.parent)
+    assert f"smtp.tls_certificate: {certificate} with {key}: " in refused(desk, bad)
+    assert "line 1: must be a URL as Apprise has them" in refused(desk, urls)
+    assert "You are about to restore" in words_of(desk.look(good)), "its files come with it"
+
+
+def test_what_may_not_be_set_on_the_page_is_not_set_by_a_backup_either(desk: Desk) -> None:
+    """It names the keys, and the command that does it on the machine; what may be set there may be brought."""
+    text = desk.server.path.read_text()
+    said = refused(desk, of_another_configuration(desk, f'{text}recipients = "list"\nrecipient_list = "/etc/passwd"\n'))
+    assert 'domain."example.com".recipient_list: only somebody on this machine may set that' in said
+    assert "backupmx restore FILE" in said
+    assert "dns.nameservers: only" in refused(desk, of_another_configuration(desk, f'{text}[dns]\nnameservers = ["192.0.2.1"]\n'))
+    allowed = text.replace("mx2.test", "mx3.test") + 'holding_window = "21d"\n[domain."example.org"]\nprimary = ["10.0.0.1"]\n'
+    assert "You are about to restore" in words_of(desk.look(of_another_configuration(desk, allowed)))
 
 
 def test_nothing_leaves_without_the_password_and_for_no_key_that_is_none(desk: Desk) -> None:

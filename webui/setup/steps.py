@@ -114,7 +114,7 @@ def _closed(visits: Visits, answer: CodeRefused | Gone) -> ResponseReturnValue:
         too_late()
         return redirect(url_for("setup.done"), 303)
     if answer.wait_s:
-        # somebody guesses: who has the code goes on in a moment
+        # somebody guesses, and this is not the code either
         wait = common.span(timedelta(seconds=answer.wait_s), tongue)
         flash(_("Too many attempts. Please wait %(time)s.", time=wait), "trouble")
         return render_template("setup_code.html"), 429, {"Retry-After": str(answer.wait_s)}
