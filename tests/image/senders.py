@@ -4,6 +4,7 @@ import hashlib
 import random
 import smtplib
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
 RECIPIENT = "someone@example.com"
@@ -45,6 +46,8 @@ class Senders:
         self._port = port
         self._promises = promises
         self._enough = threading.Event()
+        self.said: Counter[str] = Counter()
+        """What went wrong, and what was answered instead of 250."""
         self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
 
     def start(self) -> None:
@@ -60,7 +63,8 @@ class Senders:
         while not self._enough.is_set():
             try:
                 self._session()
-            except (OSError, smtplib.SMTPException):
+            except (OSError, smtplib.SMTPException) as error:
+                self.said[repr(error)] += 1
                 # a line that broke: was there a 250, it counts; was there none, nothing was promised
                 self._enough.wait(0.2)
 
@@ -72,8 +76,11 @@ class Senders:
                 number, content = self._promises.letter()
                 line.ehlo_or_helo_if_needed()
                 line.mail(f"s{number}@sender.example")
-                if line.rcpt(RECIPIENT)[0] != 250:
-                    line.rset()
-                    continue
-                if line.data(content)[0] == 250:
-                    self._promises.promised(number)
+                reply = line.rcpt(RECIPIENT)
+                if reply[0] == 250:
+                    reply = line.data(content)
+                    if reply[0] == 250:
+                        self._promises.promised(number)
+                        continue
+                self.said[repr(reply)] += 1
+                line.rset()

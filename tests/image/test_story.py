@@ -58,7 +58,12 @@ def story(machine: Machine) -> None:
     promises = Promises()
     senders = Senders(machine.doors.smtp, promises)
     senders.start()
-    machine.answers(lambda: len(promises.kept) >= ENOUGH, f"{ENOUGH} messages are taken")
+    try:
+        machine.answers(lambda: len(promises.kept) >= ENOUGH, f"{ENOUGH} messages are taken")
+    except AssertionError:
+        print(f"{len(promises.kept)} messages are taken of {len(promises.sent)}: {senders.said}")
+        print(machine.inside("date; backupmx status; journalctl --no-pager --lines=60 --unit='backupmx*'", 300))
+        raise
     machine.cut()
     senders.stop()
     print(f"power cut after {len(promises.kept)} promises of {len(promises.sent)} messages")

@@ -1,4 +1,4 @@
-"""Debian 12 and 13 in a directory each, to install packages in: unpacked anew for each test, made once.
+"""Debian 12 and 13 in a directory each, made once, to install packages in: what a test writes is laid over it, and gone with it.
 
 Without systemd as the first process; with a network of its own, in which nobody else has port 25.
 """
@@ -25,9 +25,20 @@ PREPARED = "ip link set lo up; mount -t tmpfs tmpfs /dev/shm; "
 class Chroot:
     """One of them."""
 
-    def __init__(self, place: Path, suite: str) -> None:
-        self.place = place
-        subprocess.run(["tar", "--extract", "--file", _tarball(suite), "--directory", place], check=True)
+    def __init__(self, around: Path, suite: str) -> None:
+        self._around = around
+        # the overlay's upper side must not be an overlay itself
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", around], check=True)
+        self.place, over, work = (around / each for each in ("root", "over", "work"))
+        for each in (self.place, over, work):
+            each.mkdir()
+        layers = f"lowerdir={_debian(suite)},upperdir={over},workdir={work}"
+        subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", self.place], check=True)
+
+    def close(self) -> None:
+        """All that was written is gone."""
+        for each in (self.place, self._around):
+            subprocess.run(["umount", each], check=True)
 
     def run(self, script: str, *, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """A shell script in there, as root; all that it starts is gone with it."""
@@ -55,15 +66,18 @@ class Chroot:
         (self.place / name.lstrip("/")).write_bytes(file.read_bytes())
 
 
-def _tarball(suite: str) -> Path:
-    made = CACHE / f"{suite}.tar"
+def _debian(suite: str) -> Path:
+    made = CACHE / suite
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists() or time.time() - made.stat().st_mtime > KEPT.total_seconds():
-            draft = CACHE / f"draft-{suite}.tar"
+            draft = CACHE / f"{suite}.draft"
+            for old in (made, draft):
+                subprocess.run(["rm", "-rf", "--one-file-system", old], check=True)
             command = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={','.join(INCLUDED)}", suite, draft, MIRROR]
             subprocess.run(command, check=True)
+            draft.touch()
             draft.rename(made)
     return made
 

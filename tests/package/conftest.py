@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +34,5 @@ def debian(request: pytest.FixtureRequest) -> Iterator[Chroot]:
     """A fresh one."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    with TemporaryDirectory(prefix="backupmx-chroot-") as place:
-        Path(place).chmod(0o755)
-        yield Chroot(Path(place), request.param)
+    with TemporaryDirectory(prefix="backupmx-chroot-") as place, closing(Chroot(Path(place), request.param)) as found:
+        yield found
