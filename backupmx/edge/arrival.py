@@ -11,7 +11,7 @@ signature is looked at: DKIM proves nothing of it, the safe side.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import uuid_utils
+import uuid6
 
 from backupmx.core import ids, replies, subject
 from backupmx.core.data import ChunkReader, DataReader
@@ -95,7 +95,7 @@ class Arrival:
         self, dock: Dock, envelope: Envelope, reader: DataReader | ChunkReader, handover: Handover | None = None
     ) -> None:
         """With a `handover` the primary gets the content as it comes, and has the last word."""
-        self.id = ids.encode(uuid_utils.uuid7().bytes)
+        self.id = ids.encode(uuid6.uuid7().bytes)
         self.reader = reader
         self._dock = dock
         self._envelope = envelope

@@ -23,6 +23,7 @@ MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 BATCH = 50
 """Messages to begin with: after them it is known how many fill the time."""
+MOST = 1000
 QUEUE = "/var/lib/postfix-peer"
 OURS = "systemctl stop postfix-peer; systemctl start backupmx.socket backupmx.service"
 THEIRS = "systemctl stop backupmx.socket backupmx.service; systemctl start postfix-peer"
@@ -46,6 +47,9 @@ def main() -> None:
         machine.start()
         try:
             compare(machine, wish)
+        except subprocess.CalledProcessError:
+            print(machine.inside("journalctl --no-pager --lines=100", 300))
+            raise
         finally:
             machine.cut()
 
@@ -55,6 +59,9 @@ def compare(machine: Machine, wish: argparse.Namespace) -> None:
     code = machine.said(r"backupmx: set-up code: (\S+)").group(1)
     claim(machine.doors.page, code, "example.com", "10.0.2.2:9", "correct horse battery staple")
     machine.said(r"backupmx: state: takes mail")
+    # all senders have one address here, and there are many for a moment when sessions follow each other
+    machine.inside(f"printf '\\n[smtp]\\nmax_connections_per_client = {MOST}\\n' >>/etc/backupmx/backupmx.toml")
+    machine.inside("systemctl restart backupmx.service", 300)
     give_postfix(machine)
     print(
         f"accept in the machine: {wish.sessions} sessions of {wish.bytes} bytes, the disk takes {wish.iops} requests a second",

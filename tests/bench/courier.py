@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uuid_utils
+import uuid6
 import uvloop
 
 from backupmx.config import Settings
@@ -54,7 +54,7 @@ async def fill(spool: LmdbSpool, messages: int, size: int) -> None:
 
 def new_id() -> ids.MessageId:
     """As an edge makes them."""
-    return ids.encode(uuid_utils.uuid7().bytes)
+    return ids.encode(uuid6.uuid7().bytes)
 
 
 def employed(spool: LmdbSpool, settings: Settings) -> Courier:

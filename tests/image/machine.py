@@ -18,7 +18,8 @@ from tests.serve.instance import free_port
 
 ACCELERATOR = os.environ.get("BACKUPMX_QEMU_ACCEL", "tcg,thread=multi")
 CPU = "Opteron_G3" if ACCELERATOR.startswith("tcg") else "host"
-"""What a machine of 2009 has: less to emulate; of AMD, since page tables of the kernel's own (Meltdown) are slow to emulate."""
+"""The first machines of 64 bits had no more: what was compiled for newer ones ends here, as it would with somebody. And of AMD,
+since page tables of the kernel's own (against Meltdown) are slow to emulate."""
 PATIENCE = float(os.environ.get("BACKUPMX_IMAGE_PATIENCE", "1"))
 """On a slower machine than ours, or a busy one, more."""
 START_S = 400 * PATIENCE

@@ -4,7 +4,7 @@ import itertools
 import os
 from datetime import datetime
 
-import uuid_utils
+import uuid6
 
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
@@ -21,7 +21,7 @@ _serial = itertools.count()
 def new_id(at: datetime | None = None) -> MessageId:
     """As the edge makes them, now or at some other time; two processes never make the same."""
     if at is None:
-        return ids.encode(uuid_utils.uuid7().bytes)
+        return ids.encode(uuid6.uuid7().bytes)
     return ids.encode(first_id(at)[:MOMENT] + os.getpid().to_bytes(4) + next(_serial).to_bytes(6))
 
 
