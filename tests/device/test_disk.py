@@ -34,7 +34,8 @@ class Disk:
         self.machine = machine
         with file.open("wb") as made:
             made.truncate(size)
-        table = "label: dos\n2048,8192,c\n,100MiB,83\n"
+        # with room before the first one, as on the disk of a Pi
+        table = "label: dos\n8192,8192,c\n16384,100MiB,83\n"
         subprocess.run(["sfdisk", "--quiet", file], input=table, text=True, check=True)
         self.device = subprocess.run(
             ["losetup", "--find", "--show", file], capture_output=True, text=True, check=True
