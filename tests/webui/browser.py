@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
 from canned import PASSWORD
 from playwright.async_api import Browser, Page, async_playwright
 
+DESKTOP = {"width": 1120, "height": 860}
+PHONE = {"width": 375, "height": 812}
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
@@ -58,6 +61,19 @@ def web(control: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             raise
     assert process.returncode == 0, said
     assert said == "", f"the page has nothing to log on a good day: {said!a}"
+
+
+LOOKS = pytest.mark.parametrize(
+    ("size", "colours"),
+    [
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param(DESKTOP, "light", id="desktop-light"),
+        # what fits depends on the size, and what is legible on the colours: both were seen
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.campaign),
+        pytest.param(DESKTOP, "dark", id="desktop-dark", marks=pytest.mark.campaign),
+    ],
+)
+"""How people see a page."""
 
 
 @asynccontextmanager

@@ -5,11 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from browser import chromium, log_in, web
+from browser import DESKTOP, PHONE, chromium, log_in, web
 from canned import Canned, serving
-
-DESKTOP = {"width": 1120, "height": 860}
-PHONE = {"width": 375, "height": 812}
 
 
 async def take(

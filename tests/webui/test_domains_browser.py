@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, log_in, watch
+from browser import LOOKS, chromium, log_in, watch
 from canned import Canned
 from protected import ZONE
-from screenshot import DESKTOP, PHONE
 from test_page_browser import in_order
 
 from backupmx.control.requests import AmendDomain
@@ -17,8 +16,7 @@ pytestmark = pytest.mark.peer
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@LOOKS
 async def test_they_are_legible_and_in_order(address: str, canned: Canned, tmp_path: Path, size: Any, colours: Any) -> None:
     """On a phone and a desktop, by day and by night."""
     canned.findings += ZONE

@@ -8,12 +8,11 @@ from urllib.parse import quote
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from browser import REFRESH, REFRESHED_MS, chromium, log_in, watch, web
+from browser import DESKTOP, LOOKS, PHONE, REFRESH, REFRESHED_MS, chromium, log_in, watch, web
 from canned import Canned, serving
 from past import records
 from playwright.async_api import Page
 from samples import OUTAGE, QUIET, ago, domain, row, status
-from screenshot import DESKTOP, PHONE
 
 from backupmx.core.finding import About
 from backupmx.core.history import Outage
@@ -33,8 +32,7 @@ async def violations(page: Page) -> str:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@LOOKS
 async def test_it_is_legible_and_in_order(address: str, canned: Canned, tmp_path: Path, size: Any, colours: Any) -> None:
     """On a phone and a desktop, by day and by night: fits, no complaint of the browser, none of axe; a picture of each page."""
     here, gone = canned.rows[4].message.id, canned.gone[2].id

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import REFRESH, REFRESHED_MS, chromium, log_in, watch, web
+from browser import DESKTOP, PHONE, REFRESH, REFRESHED_MS, chromium, log_in, watch, web
 from canned import PASSWORD, Canned
 from real import ID, Running
 from samples import ago, row
-from screenshot import DESKTOP, PHONE
 
 from backupmx.control.accounts import Accounts, Role
 from backupmx.control.requests import Act, Verb

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, log_in, watch, web
+from browser import LOOKS, chromium, log_in, watch, web
 from canned import PASSWORD
 from guest import Home
-from screenshot import DESKTOP, PHONE
 from test_page_browser import in_order
 
 from backupmx.control.accounts import Scope
@@ -17,8 +16,7 @@ pytestmark = pytest.mark.peer
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@LOOKS
 async def test_it_is_legible_and_in_order(home: Home, tmp_path: Path, size: Any, colours: Any) -> None:
     """Fits, no complaint of the browser, none of axe; a picture of each page."""
     home.accounts.create_token("grafana", home.running.now)

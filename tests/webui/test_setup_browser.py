@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, free_port, watch, web
-from screenshot import DESKTOP, PHONE
+from browser import LOOKS, chromium, free_port, watch, web
 from test_page_browser import in_order
 
 from tests.setup.machine import PASSWORD, Machine
@@ -76,8 +75,7 @@ async def test_from_the_code_to_the_login(machine: Machine, scripts: bool) -> No
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@LOOKS
 async def test_the_steps_are_legible_and_in_order(machine: Machine, tmp_path: Path, size: Any, colours: Any) -> None:
     """On a phone and a desktop, by day and by night: fits, no complaint of the browser, none of axe."""
     with web(machine.places.socket) as (address, _):

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, log_in, watch
+from browser import DESKTOP, PHONE, chromium, log_in, watch
 from canned import Canned
-from screenshot import DESKTOP, PHONE
 from test_page_browser import in_order
 
 pytestmark = pytest.mark.peer
