@@ -134,7 +134,7 @@ def test_from_a_repository_and_no_other_package_from_there(updater: Machine, tmp
     assert "Candidate: (none)" in updater.do("apt-cache", "policy", "apt-unknown")
     before = settings_of_apt(updater)
     for mistyped in (
-        ("file:/var/lib/repositry", "/root/key"),
+        ("file:/var/lib/repo", "/root/key"),
         ("file:/var/lib/repository", "/root/other"),
         ("typo", "/root/key"),
     ):

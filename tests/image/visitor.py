@@ -5,6 +5,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from html.parser import HTMLParser
+from http import HTTPStatus
 
 PATIENCE_S = 120.0
 
@@ -61,6 +62,8 @@ class Visitor:
             with self._opener.open(self._base + action, data, timeout=PATIENCE_S) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise  # the server is not there yet: who waits for it tries again
             raise AssertionError(f"{action}: {error.code}\n{error.read().decode()}") from error
 
 

@@ -61,4 +61,4 @@ def test_a_backup_is_not_put_in_place_while_somebody_claims_the_machine(machine:
     assert machine.configuration.read_text() == CLAIMED
     assert [each.name for each in machine.etc.iterdir()] == ["backupmx.toml"]
     assert not machine.accounts.find("petra")
-    assert not [each.name for each in machine.spool.iterdir() if each.name.startswith(("restor", "replaced"))]
+    assert not [each.name for each in machine.spool.iterdir() if each.name.startswith(("restoring", "restored", "replaced"))]

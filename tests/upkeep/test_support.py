@@ -83,7 +83,7 @@ def journal(place: Path) -> Path:
         "what they wrote to each other, on a line alone",
         f"{stamp}backupmx: ready",
         # of a configuration that is mended meanwhile, and of people without the address that they have elsewhere
-        f'{stamp}level=error event="configuration kept" problem="/b.toml: domain.\\"example.com\\".pasword = '
+        f'{stamp}level=error event="configuration kept" problem="/b.toml: domain.\\"example.com\\".passvord = '
         f'\\"{SECRETS["older"]}\\": unknown key; is primary_password_file meant?" {last}',
         f'{stamp}backupmx: /b.toml: alertz = {{"url": ["x://{SECRETS["older"]}"]}}: unknown key',
         f'{stamp}backupmx: /b.toml: alertz.url = "{SECRETS["older"]}{"x" * 200}...: unknown key',
@@ -187,7 +187,7 @@ def assert_it_helps(found: Mapping[str, str], tmp_path: Path) -> None:
 
 def assert_configurations_have_no_values(log: str) -> None:
     """But what they were about."""
-    assert r'problem="/b.toml: domain.\"example.com\".pasword = (removed): unknown key; is primary_password_file meant?"' in log
+    assert r'problem="/b.toml: domain.\"example.com\".passvord = (removed): unknown key; is primary_password_file meant?"' in log
     assert "backupmx: /b.toml: alertz = (removed): unknown key" in log
     assert "backupmx: /b.toml: alertz.url = (removed)\n" in log
 
@@ -200,13 +200,13 @@ def test_of_a_broken_configuration(harm: str, tmp_path: Path) -> None:
     text += f'primary = ["mail.example.com"]\n{EXTRA.format(place=tmp_path, **SECRETS)}'
     match harm:
         case "unknown key":
-            text += f'pasword = "{SECRETS["misspelt"]}"\n[alertz]\nurl = ["x://{SECRETS["misspelt"]}"]\n'
+            text += f'passvord = "{SECRETS["misspelt"]}"\n[alertz]\nurl = ["x://{SECRETS["misspelt"]}"]\n'
             text += f"pin = {SECRETS['number']}\nsince = {SECRETS['day']}\ntimes = [1.5, {SECRETS['number']}]\n"
         case "wrong value":
             text = text.replace("primary_user = ", f'holding_window = "{SECRETS["misspelt"]}"\nprimary_user = ')
             text = text.replace(SECRETS["who"], SECRETS["who"] + '"\nfilter = 7\nbase = "' + SECRETS["misspelt"])
         case "no TOML":
-            text += f'pasword = {SECRETS["misspelt"]}\n"\nurls = ["x://{SECRETS["misspelt"]}"\n[[['
+            text += f'passvord = {SECRETS["misspelt"]}\n"\nurls = ["x://{SECRETS["misspelt"]}"\n[[['
     path = tmp_path / "backupmx.toml"
     if harm != "absent":
         path.write_text(text)
