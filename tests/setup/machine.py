@@ -35,12 +35,16 @@ class Machine:
         self.places = Places(place / "etc" / "b.toml", place / "spool", place / "c.sock")
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, **environment: str) -> None:
-        """Returns when it says that it is ready."""
+    @property
+    def command(self) -> list[str]:
+        """What waits for somebody to set it up."""
         places = self.places
         where = ["--config", places.configuration, "--spool", places.spool, "--socket", places.socket]
-        command = [sys.executable, "-m", "backupmx", "setup", "serve", *map(str, where)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
+        return [sys.executable, "-m", "backupmx", "setup", "serve", *map(str, where)]
+
+    def start(self, **environment: str) -> None:
+        """Returns when it says that it is ready."""
+        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
         assert self.process.stderr
         while (line := self.process.stderr.readline()) != "backupmx: ready to be set up\n":
             assert line.startswith("level=info"), line
