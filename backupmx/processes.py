@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import uuid6
 import uvloop
 
 from backupmx import allocator
@@ -73,7 +72,7 @@ class Shared:
 
 def new_id() -> MessageId:
     """For what we write ourselves."""
-    return ids.encode(uuid6.uuid7().bytes)
+    return ids.made(now(), secrets.randbits(ids.CHANCE))
 
 
 def nobody() -> str:

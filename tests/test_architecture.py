@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     ),
     "backupmx.edge": (
         TYPES | {"backupmx.edge", "backupmx.admission", "backupmx.durable", "backupmx.watch"},
-        {"aiosmtpd", "uuid6", "cryptography"},
+        {"aiosmtpd", "cryptography"},
     ),
     "backupmx.admission": (TYPES | {"backupmx.admission", "backupmx.recipients"}, {"spf", "dkim", "dns", "cachetools"}),
     "backupmx.recipients": (

@@ -8,10 +8,9 @@ Who the sender is, is found out for what will be held, not for what the primary 
 signature is looked at: DKIM proves nothing of it, the safe side.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import uuid6
 
 from backupmx.core import ids, replies, subject
 from backupmx.core.data import ChunkReader, DataReader
@@ -95,11 +94,11 @@ class Arrival:
         self, dock: Dock, envelope: Envelope, reader: DataReader | ChunkReader, handover: Handover | None = None
     ) -> None:
         """With a `handover` the primary gets the content as it comes, and has the last word."""
-        self.id = ids.encode(uuid6.uuid7().bytes)
+        self._arrived = dock.clock()
+        self.id = ids.made(self._arrived, secrets.randbits(ids.CHANCE))
         self.reader = reader
         self._dock = dock
         self._envelope = envelope
-        self._arrived = dock.clock()
         self._intake = dock.spool.intake(self.id)
         self._handover = handover
         self._parts: list[bytes] = []

@@ -7,13 +7,13 @@ import argparse
 import asyncio
 import cProfile
 import pstats
+import secrets
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uuid6
 import uvloop
 
 from backupmx.config import Settings
@@ -54,7 +54,7 @@ async def fill(spool: LmdbSpool, messages: int, size: int) -> None:
 
 def new_id() -> ids.MessageId:
     """As an edge makes them."""
-    return ids.encode(uuid6.uuid7().bytes)
+    return ids.made(now(), secrets.randbits(ids.CHANCE))
 
 
 def employed(spool: LmdbSpool, settings: Settings) -> Courier:

@@ -1,6 +1,7 @@
 """A real edge on a real loopback socket, over the in-memory spool; and a client that says exactly what it is told."""
 
 import asyncio
+import itertools
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -59,13 +60,14 @@ async def door(
     chosen = spool or MemorySpool()
     wakes: list[bool] = []
     asked: list[str] = []
+    ticks = itertools.count()
     edge = Edge(
         settings=settings or Smtp(),
         hostname=HOSTNAME,
         spool=chosen,
         admission=everyone("example.com", "xn--bcher-kva.example"),
         tally=(tally or Tally.make(2)).row(row),
-        clock=lambda: NOW,
+        clock=lambda: NOW + next(ticks) * timedelta(microseconds=1),
         wake=lambda: wakes.append(True),
         ask=asked.append,
         prove=prove,

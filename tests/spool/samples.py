@@ -2,9 +2,8 @@
 
 import itertools
 import os
-from datetime import datetime
-
-import uuid6
+import secrets
+from datetime import UTC, datetime
 
 from backupmx.core import ids
 from backupmx.core.ids import MessageId
@@ -21,7 +20,7 @@ _serial = itertools.count()
 def new_id(at: datetime | None = None) -> MessageId:
     """As the edge makes them, now or at some other time; two processes never make the same."""
     if at is None:
-        return ids.encode(uuid6.uuid7().bytes)
+        return ids.made(datetime.now(UTC), secrets.randbits(ids.CHANCE))
     return ids.encode(first_id(at)[:MOMENT] + os.getpid().to_bytes(4) + next(_serial).to_bytes(6))
 
 
