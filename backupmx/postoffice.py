@@ -47,6 +47,7 @@ from backupmx.supervisor import Post
 from backupmx.watch import log
 
 SWEEP_MINUTES = 60
+TEND_S = 1.0
 ALERT_MINUTES = 1
 DIRECTORY_MINUTES = 1
 """How often it is looked whether a directory's time has come."""
@@ -142,7 +143,8 @@ class PostOffice:
         running = asyncio.create_task(self._carrier.run())
         # a courier that ends unasked takes the process along: the supervisor starts it anew
         running.add_done_callback(lambda task: os._exit(1) if not task.cancelled() and task.exception() else None)
-        writing = [asyncio.create_task(remember(self._knowledge)), asyncio.create_task(self._annals.keep())]
+        chores = (remember(self._knowledge), self._annals.keep(), self._tend())
+        writing = [asyncio.create_task(chore) for chore in chores]
         outcome = await terminated(self._spool, post)
         await self._carrier.stop()
         await self._server.stop()
@@ -154,6 +156,11 @@ class PostOffice:
         self._annals.close()
         self._spool.close()
         return outcome
+
+    async def _tend(self) -> None:
+        while True:
+            await self._spool.tend()
+            await asyncio.sleep(TEND_S)
 
     def _status(self) -> Status:
         spool = self._spool

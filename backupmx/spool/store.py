@@ -16,6 +16,7 @@ from backupmx.core.ids import MessageId
 from backupmx.core.message import Lease, Message, Notice
 from backupmx.core.outcome import Outcome
 from backupmx.spool import keys, layout, states
+from backupmx.spool.fallow import Fallow
 from backupmx.spool.intake import LmdbIntake
 from backupmx.spool.roll import LmdbRoll
 from backupmx.spool.track import LmdbTrack
@@ -43,11 +44,18 @@ class LmdbSpool(View):
         """What is known of recipients."""
         self.track = LmdbTrack(self._env, self._tables, self._writer)
         """What became of messages."""
+        self._fallow = Fallow(self._env, self._writer)
 
     def close(self) -> None:
         """Finish what was asked; nothing works afterwards."""
         self._writer.close()
+        self._fallow.end()
         self._env.close()
+
+    async def tend(self) -> None:
+        """Every second, in one process of an instance: keep what is written in one piece, as long as there is room for it."""
+        used = self._used()
+        await self._fallow.tend(used, self._free(used), self._measure())
 
     # What comes in
 

@@ -59,10 +59,12 @@ class View:
     def _measure(self) -> int:
         used = self._used()
         disk = os.statvfs(self._path)
-        file_size = (self._path / "data.mdb").stat().st_size
-        on_disk = disk.f_bavail * disk.f_frsize - self._reserve + max(0, file_size - used)
+        on_disk = disk.f_bavail * disk.f_frsize - self._reserve + self._free(used)
         in_map = int(self._map_size * (1 - HEADROOM)) - used
         return max(0, min(on_disk, in_map))
+
+    def _free(self, used: int) -> int:
+        return max(0, (self._path / "data.mdb").stat().st_size - used)
 
     def _used(self) -> int:
         with self._env.begin() as txn:
