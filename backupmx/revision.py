@@ -6,16 +6,16 @@ Does not know: what is changed, and what a setting means.
 
 import difflib
 import errno
-import fcntl
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from backupmx import config, durable
+from backupmx.alone import alone
 from backupmx.config import Settings
 from backupmx.draft import Draft
 from backupmx.errors import ConfigurationError, ConfigurationUnchanged
@@ -27,17 +27,13 @@ MOST_LINKS = 40
 @contextmanager
 def revising(path: Path) -> "Iterator[Revision]":
     """Nobody else revises the file meanwhile. Raises ConfigurationError for what cannot be read, ConfigurationUnchanged."""
-    try:
-        place = _followed(path)
-        directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
-    try:
-        # the directory, for the file itself is replaced
-        fcntl.flock(directory, fcntl.LOCK_EX)
+    with ExitStack() as inside:
+        try:
+            place = _followed(path)
+            inside.enter_context(alone(place.parent))
+        except OSError as error:
+            raise ConfigurationError((f"{path}: cannot be read: {error.strerror}",)) from None
         yield Revision(path, place)
-    finally:
-        os.close(directory)
 
 
 def digest(octets: bytes) -> str:

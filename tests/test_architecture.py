@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "backupmx.values": (PURE | {"backupmx.problems", "backupmx.languages"}, {"pydantic"}),
     "backupmx.problems": (PURE, {"pydantic"}),
     "backupmx.draft": (PURE, {"tomlkit"}),
-    "backupmx.revision": (PURE | {"backupmx.config", "backupmx.draft", "backupmx.durable"}, set()),
+    "backupmx.revision": (PURE | {f"backupmx.{each}" for each in ("config", "draft", "durable", "alone")}, set()),
     "backupmx.reserved": (PURE | {"backupmx.config"}, {"pydantic"}),
     "backupmx.amendments": (
         PURE | {f"backupmx.{each}" for each in ("config", "draft", "revision", "problems", "languages", "reserved")},

@@ -8,6 +8,7 @@ has claimed anything, and whoever begins again finds a machine that is nobody's;
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
 from backupmx import durable
@@ -38,22 +39,14 @@ def claim(places: Places, text: str, name: str, password_hash: str) -> None:
             if claimed(places):
                 raise AlreadySetUp(f"{path}: is there already: this machine is set up")
             Accounts(places.spool / "accounts.json").begin(name, password_hash)
-            draft = path.with_name(f".{path.name}.first")
-            _write(draft, text.encode())
-            code.forget(places.spool / code.NAME)
-            _name(draft, path)
+            with durable.replacing(
+                path, path.with_name(f".{path.name}.first"), partial(_name, places.spool / code.NAME)
+            ) as draft:
+                draft.write(text.encode())
+                _give_away(draft.fileno(), path.parent.stat())
+                os.fchmod(draft.fileno(), MODE)
     except OSError as error:
         raise FileUnwritable(f"{error.filename or path}: {error.strerror or error}") from error
-
-
-def _write(draft: Path, octets: bytes) -> None:
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(octets)
-        _give_away(file.fileno(), draft.parent.stat())
-        os.fchmod(file.fileno(), MODE)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _give_away(fd: int, directory: os.stat_result) -> None:
@@ -65,12 +58,10 @@ def _give_away(fd: int, directory: os.stat_result) -> None:
         os.fchown(fd, owner, directory.st_gid)
 
 
-def _name(draft: Path, path: Path) -> None:
+def _name(kept_code: Path, draft: Path, path: Path) -> None:
     """Not in the place of a file that somebody else put there meanwhile."""
+    code.forget(kept_code)
     try:
         path.hardlink_to(draft)
     except FileExistsError:
         raise AlreadySetUp(f"{path}: somebody else has just written it") from None
-    finally:
-        draft.unlink(missing_ok=True)
-    durable.sync(path.parent)
