@@ -91,6 +91,9 @@ class Spool(Protocol):
     def next_due(self, domain: str) -> datetime | None:
         """The earliest due key of a domain."""
 
+    def last_due(self, domain: str) -> datetime | None:
+        """The latest one."""
+
     def late(self, domain: str, upto: datetime, now: datetime, limit: int) -> tuple[Message, ...]:
         """Up to `limit` messages whose window began at `upto` or earlier, oldest first; neither held nor leased."""
 

@@ -307,6 +307,12 @@ class Courier:
 
     async def _tick(self) -> None:
         self._clocks.tick()
+        for domain in (*self._settings.domains, NOTICES):
+            try:
+                if await self._ledger.mend_dues(domain):
+                    self.wake()
+            except Exception as error:  # noqa: BLE001 - the next time will do
+                log.trouble(f"queue of {domain}", error)
 
     async def _keep(self) -> None:
         self._clocks.tick()

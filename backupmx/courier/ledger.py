@@ -84,6 +84,14 @@ class Ledger:
         while await self._spool.hurry(domain, self._clock(), BATCH) == BATCH:
             pass
 
+    async def mend_dues(self, domain: str) -> bool:
+        """What is due later than anything can be was put off by a clock that was ahead; now it is due. Returns whether any was."""
+        last = self._spool.last_due(domain)
+        if last is None or last <= self._clock() + self._delivery.retry_max + LEASE:
+            return False
+        await self.hurry(domain)
+        return True
+
     def next_due(self, domain: str) -> datetime | None:
         """The earliest due message, or end of a lease."""
         return self._spool.next_due(domain)

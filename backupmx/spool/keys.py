@@ -36,6 +36,12 @@ def due(domain: str, at: datetime, id: bytes) -> bytes:
     return b"%b\0%b%b" % (domain.encode(), milliseconds(at).to_bytes(8), id)
 
 
+def due_at(domain: str, key: bytes) -> datetime:
+    """When that is."""
+    start = len(domain.encode()) + 1
+    return moment(int.from_bytes(key[start : start + 8]))
+
+
 def chunk(id: bytes, number: int) -> bytes:
     """By message, then in order."""
     return id + number.to_bytes(4)

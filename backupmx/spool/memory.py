@@ -149,6 +149,10 @@ class MemorySpool:
         """See `ports.Spool`."""
         return next((due for due, _ in self._dues(domain)), None)
 
+    def last_due(self, domain: str) -> datetime | None:
+        """See `ports.Spool`."""
+        return max((due for due, _ in self._dues(domain)), default=None)
+
     def late(self, domain: str, upto: datetime, now: datetime, limit: int) -> tuple[Message, ...]:
         """See `ports.Spool`."""
         return tuple(message for _, message in sorted(self.messages.items()) if states.late(message, domain, upto, now))[:limit]

@@ -81,7 +81,16 @@ class View:
         with self._env.begin() as txn, txn.cursor(self._tables.due) as cursor:
             if not cursor.set_range(prefix) or not key_of(cursor).startswith(prefix):
                 return None
-            return keys.moment(int.from_bytes(key_of(cursor)[len(prefix) : len(prefix) + 8]))
+            return keys.due_at(domain, key_of(cursor))
+
+    def last_due(self, domain: str) -> datetime | None:
+        """See `ports.Spool`."""
+        prefix = domain.encode() + b"\0"
+        with self._env.begin() as txn, txn.cursor(self._tables.due) as cursor:
+            behind = cursor.set_range(domain.encode() + b"\1")
+            if not (cursor.prev() if behind else cursor.last()) or not key_of(cursor).startswith(prefix):
+                return None
+            return keys.due_at(domain, key_of(cursor))
 
     def content(self, id: MessageId) -> Iterator[bytes]:
         """See `ports.Spool`."""

@@ -125,3 +125,15 @@ async def in_the_end_empty(at: House) -> None:
 def taken(primary: ScriptedPrimary) -> list[str]:
     """Every recipient that the primary took a message for, once for each time."""
     return [address for got in primary.received for address in got.rcpts]
+
+
+@pytest.mark.parametrize("held", [1, 300])
+async def test_mail_does_not_wait_for_the_time_of_a_clock_that_was_ahead(held: int) -> None:
+    """I1: a board without a battery began in another year; or the clock was wrong while the mail came, and is right now."""
+    spool = MemorySpool()
+    for _ in range(held):
+        await put(spool, arrived=START + timedelta(days=9000))
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"]), spool) as at:
+        await until(at.empty, "given back")
+        assert len(primary.received) == held
+        assert at.time.now == START

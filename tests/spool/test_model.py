@@ -197,6 +197,7 @@ class Spools(RuleBasedStateMachine):
         assert all(line.difference == 0 for lines in books.values() for line in lines.values())
         for domain in DOMAINS:
             assert self.store.next_due(domain) == self.fake.next_due(domain)
+            assert self.store.last_due(domain) == self.fake.last_due(domain)
         assert [message.id for message in listed(self.store)] == sorted(self.contents, reverse=True)
         assert self.store.stats().unfinished == 0
         assert tracked(self.store) == tracked(self.fake)
