@@ -85,7 +85,7 @@ class Ledger:
             pass
 
     async def mend_dues(self, domain: str) -> bool:
-        """What is due later than anything can be was put off by a clock that was ahead; now it is due. Returns whether any was."""
+        """What is due later than can be was put off by a clock that was ahead, and is due now. Returns whether any was."""
         last = self._spool.last_due(domain)
         if last is None or last <= self._clock() + self._delivery.retry_max + LEASE:
             return False
