@@ -111,8 +111,8 @@ class Spool(Protocol):
     async def warn(self, domain: str, upto: MessageId, notices: Mapping[MessageId, Notice], now: datetime) -> None:
         """Take these notices of delay in, and do not name messages up to this one again."""
 
-    async def hurry(self, domain: str, now: datetime, limit: int) -> int:
-        """Make due at once what waits for a later attempt, up to `limit` messages of a domain; returns how many."""
+    async def hurry(self, domain: str, after: datetime, now: datetime, limit: int) -> int:
+        """Make due at once what waits for an attempt later than `after`, up to `limit` messages of a domain; returns how many."""
 
     async def reclaim(self, owner: str, now: datetime) -> int:
         """Make due at once what a dead courier of this name had leased; returns how many."""

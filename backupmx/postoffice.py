@@ -159,7 +159,10 @@ class PostOffice:
 
     async def _tend(self) -> None:
         while True:
-            await self._spool.tend()
+            try:
+                await self._spool.tend()
+            except Exception as error:  # noqa: BLE001 - no page lies fallow then; the next time will do
+                log.trouble("free pages", error)
             await asyncio.sleep(TEND_S)
 
     def _status(self) -> Status:

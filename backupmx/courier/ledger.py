@@ -79,18 +79,21 @@ class Ledger:
             return ()
         return await self._spool.lease(domain, self.owner, now, now + LEASE, limit)
 
-    async def hurry(self, domain: str) -> None:
-        """What waits for a later attempt is due now."""
-        while await self._spool.hurry(domain, self._clock(), BATCH) == BATCH:
-            pass
+    async def hurry(self, domain: str, after: datetime | None = None) -> bool:
+        """What waits for an attempt later than that, or than now, is due now. Returns whether any did."""
+        some = False
+        while True:
+            now = self._clock()
+            hurried = await self._spool.hurry(domain, after or now, now, BATCH)
+            some = some or hurried > 0
+            if hurried < BATCH:
+                return some
 
     async def mend_dues(self, domain: str) -> bool:
         """What is due later than can be was put off by a clock that was ahead, and is due now. Returns whether any was."""
+        latest = self._clock() + self._delivery.retry_max + LEASE
         last = self._spool.last_due(domain)
-        if last is None or last <= self._clock() + self._delivery.retry_max + LEASE:
-            return False
-        await self.hurry(domain)
-        return True
+        return last is not None and last > latest and await self.hurry(domain, latest)
 
     def next_due(self, domain: str) -> datetime | None:
         """The earliest due message, or end of a lease."""

@@ -120,7 +120,9 @@ class Postman:
 
     async def _reach(self, domain: str) -> Connection | Reply:
         """A connection to one of a domain's MX hosts, or why there is none."""
-        if self._away.get(domain, self._clock()) > self._clock():
+        now = self._clock()
+        # a clock that was set back keeps nobody away for longer
+        if now < self._away.get(domain, now) <= now + AWAY:
             return Reply(451, "4.4.1 its mail servers did not answer a moment ago")
         route = await self._routes.elsewhere(domain)
         if isinstance(route, Nowhere):

@@ -19,8 +19,8 @@ from backupmx.spool.writer import Writer
 
 LIMIT = 64 * 2**20
 """Octets in free pages, beyond which none lies fallow."""
-MOST = 4 * LIMIT
-"""Octets in free pages, beyond which no more are made for the sake of order."""
+MOST = 2 * LIMIT
+"""Octets in free pages, beyond which they are left in the order in which they are: to sort many keeps writers waiting."""
 TURN = 256
 """Commits, after which it is worth while to put free pages in order."""
 PIECE = 16 * 2**20
@@ -28,7 +28,7 @@ PIECE = 16 * 2**20
 
 
 class Fallow:
-    """In one process of an instance, which ends when it does not answer: a reader of a dead process counts no more."""
+    """In one process of an instance, which is replaced when it does not answer: who comes after it clears its reader away."""
 
     def __init__(self, env: lmdb.Environment, writer: Writer, limit: int = LIMIT) -> None:
         self._env = env
@@ -38,30 +38,23 @@ class Fallow:
         self._used = 0
         self._latest = 0
         self._ploughed = 0
-        self._grew = False
 
     async def tend(self, used: int, free: int, room: int) -> None:
         """Every now and then, with the octets in the file that are used and that are free, and those that new mail may take."""
         latest = self._env.info()["last_txnid"]
         quiet, self._latest = latest == self._latest, latest
         ample = room >= 2 * self._limit
-        if ample and quiet and used < free and latest - self._ploughed >= TURN and not (self._grew and free >= MOST):
+        if ample and quiet and used < free < MOST and latest - self._ploughed >= TURN:
             self.end()
-            await self._plough()
+            with suppress(SpoolFull):
+                await self._writer.do(put_in_order)
+            self._ploughed = self._env.info()["last_txnid"]
         # what drains has the pieces that mail leaves; new ground would only make the file larger, which costs requests, too
         drains, self._used = used < self._used, used
         if not ample or drains or free >= self._limit:
             self.end()
         elif self._reader is None:
             self._reader = self._env.begin()
-
-    async def _plough(self) -> None:
-        before = self._env.info()["last_pgno"]
-        with suppress(SpoolFull):
-            await self._writer.do(put_in_order)
-        after = self._env.info()
-        self._grew = after["last_pgno"] > before
-        self._ploughed = after["last_txnid"]
 
     def end(self) -> None:
         """All free pages may be used."""

@@ -230,9 +230,9 @@ class MemorySpool:
         event = Released(now, events.cut(by), events.cut(why))
         return self._change(ids_, lambda message: states.released(message, now), event)
 
-    async def hurry(self, domain: str, now: datetime, limit: int) -> int:
+    async def hurry(self, domain: str, after: datetime, now: datetime, limit: int) -> int:
         """See `ports.Spool`."""
-        later = [id for due, id in self._dues(domain) if due > now and not self.messages[id].schedule[domain].owner][:limit]
+        later = [id for due, id in self._dues(domain) if due > after and not self.messages[id].schedule[domain].owner][:limit]
         for id in later:
             if (new := states.hurried(self.messages[id], now, domain)) is not None:
                 self._put(id, new)

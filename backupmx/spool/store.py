@@ -54,8 +54,12 @@ class LmdbSpool(View):
 
     async def tend(self) -> None:
         """Every second, in one process of an instance: keep what is written in one piece, as long as there is room for it."""
-        used = self._used()
-        await self._fallow.tend(used, self._free(used), self._measure())
+        try:
+            used = self._used()
+            await self._fallow.tend(used, self._free(used), self._measure())
+        except BaseException:
+            self._fallow.end()
+            raise
 
     # What comes in
 
@@ -178,11 +182,11 @@ class LmdbSpool(View):
 
         return await self._writer.do(command)
 
-    async def hurry(self, domain: str, now: datetime, limit: int) -> int:
+    async def hurry(self, domain: str, after: datetime, now: datetime, limit: int) -> int:
         """See `ports.Spool`."""
 
         def command(work: Transaction) -> int:
-            found = _later_ids(work, domain, now, limit)
+            found = _later_ids(work, domain, after, limit)
             for id in found:
                 old = work.get(id)
                 assert old is not None
@@ -270,12 +274,12 @@ def _due_ids(work: Transaction, domain: str, now: datetime, limit: int) -> list[
     return found
 
 
-def _later_ids(work: Transaction, domain: str, now: datetime, limit: int) -> list[bytes]:
-    """Due after `now`, and leased by nobody: of those the due key is the end of the lease."""
+def _later_ids(work: Transaction, domain: str, after: datetime, limit: int) -> list[bytes]:
+    """Due later, and leased by nobody: of those the due key is the end of the lease."""
     prefix = domain.encode() + b"\0"
     found: list[bytes] = []
     with work.txn.cursor(work.tables.due) as cursor:
-        there = cursor.set_range(keys.due(domain, now, keys.LAST))
+        there = cursor.set_range(keys.due(domain, after, keys.LAST))
         while there and len(found) < limit and key_of(cursor).startswith(prefix):
             if not cursor.value():
                 found.append(key_of(cursor)[-keys.ID :])

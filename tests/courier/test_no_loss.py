@@ -137,3 +137,17 @@ async def test_mail_does_not_wait_for_the_time_of_a_clock_that_was_ahead(held: i
         await until(at.empty, "given back")
         assert len(primary.received) == held
         assert at.time.now == START
+
+
+async def test_only_what_cannot_be_is_due_at_once() -> None:
+    """What our own clock put off waits as it should, also beside a lease that another clock gave; that one is left alone."""
+    spool = MemorySpool()
+    ahead = START + timedelta(days=9000)
+    await put(spool, arrived=ahead)
+    await spool.lease("example.com", "somebody else", ahead, ahead + timedelta(hours=1), 1)
+    late, soon = await put(spool, arrived=ahead), await put(spool, arrived=START + timedelta(hours=3))
+    async with ScriptedPrimary() as primary, house(settings([f"127.0.0.1:{primary.port}"]), spool):
+        await until(lambda: spool.get(late) is None, "given back")
+        await breathe()
+        assert spool.get(soon) is not None
+        assert len(primary.received) == 1

@@ -195,9 +195,10 @@ async def test_a_domain_is_hurried_as_a_whole(spool: Spool) -> None:
     for lease in await spool.lease("example.com", "me", T0, LATER, 3):
         await spool.settle(lease, {"u@example.com": NOT_NOW}, T0, LATER)
     await spool.lease("example.com", "me", T0, LATER, 1)
-    assert await spool.hurry("example.com", SOON, 2) == 2
-    assert await spool.hurry("example.com", SOON, 2) == 1
-    assert await spool.hurry("example.com", SOON, 2) == 0
+    assert await spool.hurry("example.com", LATER, SOON, 2) == 0
+    assert await spool.hurry("example.com", SOON, SOON, 2) == 2
+    assert await spool.hurry("example.com", SOON, SOON, 2) == 1
+    assert await spool.hurry("example.com", SOON, SOON, 2) == 0
     assert len(await spool.lease("example.com", "you", SOON, LATER, 9)) == 3
     assert spool.next_due("example.org") == T0
 

@@ -94,3 +94,19 @@ async def test_mail_is_as_it_was_after_many_turns(tmp_path: Path) -> None:
     assert {message.id for message in listed(spool)} == there
     spool.close()
     assert not problems(tmp_path)
+
+
+async def test_trouble_lets_the_pages_go(tmp_path: Path) -> None:
+    """I4: nobody tends them any more, and the file is as large as it was."""
+    spool = opened(tmp_path)
+    id = await put(spool, NOW)
+    await spool.tend()
+    (tmp_path / "data.mdb").rename(tmp_path / "away")
+    with pytest.raises(OSError, match=r"data\.mdb"):
+        await spool.tend()
+    (tmp_path / "away").rename(tmp_path / "data.mdb")
+    for _ in range(TURN):
+        await spool.hold([id], "petra", "", NOW)
+        await spool.release([id], "petra", "", NOW)
+    assert size(tmp_path) < MIB
+    spool.close()

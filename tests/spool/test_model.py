@@ -135,9 +135,9 @@ class Spools(RuleBasedStateMachine):
     def retry(self, id: MessageId) -> None:
         self.both("retry", [id], self.now)
 
-    @rule(limit=st.integers(1, 3))
-    def hurry(self, limit: int) -> None:
-        self.both("hurry", "example.com", self.now, limit)
+    @rule(limit=st.integers(1, 3), minutes=st.sampled_from([0, 0, 5, 90]))
+    def hurry(self, limit: int, minutes: int) -> None:
+        self.both("hurry", "example.com", self.now + timedelta(minutes=minutes), self.now, limit)
 
     @rule(id=consumes(ids))
     def remove(self, id: MessageId) -> None:
