@@ -30,10 +30,9 @@ PIECE = 16 * 2**20
 class Fallow:
     """In one process of an instance, which is replaced when it does not answer: who comes after it clears its reader away."""
 
-    def __init__(self, env: lmdb.Environment, writer: Writer, limit: int = LIMIT) -> None:
+    def __init__(self, env: lmdb.Environment, writer: Writer) -> None:
         self._env = env
         self._writer = writer
-        self._limit = limit
         self._reader: lmdb.Transaction | None = None
         self._used = 0
         self._latest = 0
@@ -43,7 +42,7 @@ class Fallow:
         """Every now and then, with the octets in the file that are used and that are free, and those that new mail may take."""
         latest = self._env.info()["last_txnid"]
         quiet, self._latest = latest == self._latest, latest
-        ample = room >= 2 * self._limit
+        ample = room >= 2 * LIMIT
         if ample and quiet and used < free < MOST and latest - self._ploughed >= TURN:
             self.end()
             with suppress(SpoolFull):
@@ -51,7 +50,7 @@ class Fallow:
             self._ploughed = self._env.info()["last_txnid"]
         # what drains has the pieces that mail leaves; new ground would only make the file larger, which costs requests, too
         drains, self._used = used < self._used, used
-        if not ample or drains or free >= self._limit:
+        if not ample or drains or free >= LIMIT:
             self.end()
         elif self._reader is None:
             self._reader = self._env.begin()
