@@ -46,8 +46,8 @@ from backupmx.safekeeping.afar import Afar, Hindered
 from backupmx.supervisor import Post
 from backupmx.watch import log
 
-SWEEP_MINUTES = 60
 TEND_S = 1.0
+SWEEP_MINUTES = 60
 ALERT_MINUTES = 1
 DIRECTORY_MINUTES = 1
 """How often it is looked whether a directory's time has come."""

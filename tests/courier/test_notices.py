@@ -282,6 +282,24 @@ async def test_a_stranger_who_does_not_answer_holds_up_nobody() -> None:
             await delivered(at, world, 9)
 
 
+async def test_a_clock_that_is_set_back_keeps_no_stranger_away() -> None:
+    """They did not answer a moment ago, by a clock that was ahead: the next notification goes at once."""
+    async with ScriptedPrimary().on("RCPT", "550 5.1.1 nobody", having="never@") as primary, ScriptedPrimary() as world:
+        world.on("CONNECT", "421 4.3.2 closed")
+        config = of(primary)
+        async with house(config, routes=World(config, world.port)) as at:
+            for address in ("now@example.com", "never@example.com", "now@example.com"):
+                await put(at.spool, address, **KNOWN)
+            at.courier.wake()
+            await until(lambda: len([m for m in at.spool.messages.values() if m.progress]) == 1)
+            world.forget()
+            at.time.now -= timedelta(days=1)
+            for address in ("now@example.com", "never@example.com", "now@example.com"):
+                await put(at.spool, address, arrived=at.time.now, **KNOWN)
+            at.courier.wake()
+            await until(lambda: world.received, "the notification")
+
+
 async def test_an_envelope_of_ours_asks_for_nothing() -> None:
     """RFC 3461 section 5.2.8, RFC 8689 section 5."""
     config = settings(["127.0.0.1:9"])

@@ -262,3 +262,19 @@ def test_the_ready_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stderr", stderr)
         app._announce()
         assert lines.read(100) == b"backupmx: ready\n"
+
+
+def test_trouble_with_free_pages_is_told_and_passes(tmp_path: Path) -> None:
+    """I9: mail comes and goes all the same, and once the spool's file is back in its place nothing more is told."""
+    with running(tmp_path) as instance:
+        file = tmp_path / "spool" / "data.mdb"
+        file.rename(tmp_path / "away")
+        eventually(lambda: instance.log.read_text().count('"free pages"') >= 2, "it is told, and looked at again")
+        (tmp_path / "away").rename(file)
+        with Client(instance.port) as client:
+            assert client.mail(CONTENT).startswith("250 ")
+        told = instance.log.read_text().count('"free pages"')
+        instance.primary.start()
+        eventually(lambda: instance.status()["queue"]["messages"] == 0, "the queue drains")
+        assert instance.log.read_text().count('"free pages"') <= told + 1
+        assert instance.stop() == 0
